@@ -1,0 +1,119 @@
+package quote
+
+import (
+	"fmt"
+	"time"
+)
+
+// Check codes: the stable name of each check, in the order they are made. They
+// appear in Verdict.Check, Refusal.Check and Verdict.Passed; new ones are added,
+// none is renamed.
+const (
+	// CheckFormat: the bytes are a DCAP quote, every length exact.
+	CheckFormat = "format"
+	// CheckVersion: version 3, TEE SGX, ECDSA-P256, Intel's quoting enclave format.
+	CheckVersion = "version"
+	// CheckCertType: the certification data is a PEM chain (type 5), not a PPID.
+	CheckCertType = "cert-type"
+	// CheckPolicy: the policy itself is complete enough to accept anything.
+	CheckPolicy = "policy"
+	// CheckChainFormat: canonical PEM, exactly PCK, intermediate, root.
+	CheckChainFormat = "chain-format"
+	// CheckChainRoot: the chain ends in a root certificate the policy names.
+	CheckChainRoot = "chain-root"
+	// CheckChainKey: every key of the chain is ECDSA on P-256.
+	CheckChainKey = "chain-key"
+	// CheckChainCA: CA flags, key usages and path lengths fit each position.
+	CheckChainCA = "chain-ca"
+	// CheckChainSignature: each certificate is named and signed by the next.
+	CheckChainSignature = "chain-signature"
+	// CheckChainValidity: every certificate is valid at the time of the check.
+	CheckChainValidity = "chain-validity"
+	// CheckPCKExtension: the leaf is a PCK certificate (Intel's SGX extension).
+	CheckPCKExtension = "pck-extension"
+	// CheckQESignature: the PCK key signed the quoting enclave's report.
+	CheckQESignature = "qe-signature"
+	// CheckQEBinding: the quoting enclave's report names the attestation key.
+	CheckQEBinding = "qe-binding"
+	// CheckQEDebug: the quoting enclave is not a debug enclave.
+	CheckQEDebug = "qe-debug"
+	// CheckQuoteSignature: the attestation key signed header and body.
+	CheckQuoteSignature = "quote-signature"
+	// CheckDebug: the enclave is not a debug enclave. No policy can waive it.
+	CheckDebug = "debug"
+	// CheckMeasurement: the policy names the measurement, or signer, product
+	// and a minimum SVN that the enclave meets.
+	CheckMeasurement = "measurement"
+	// CheckReportData: all 64 bytes of report data are the expected ones.
+	CheckReportData = "report-data"
+)
+
+// Names in Verdict.Unchecked: what a complete verification would also look at.
+const (
+	// UncheckedCRL: no revocation list was consulted for any certificate.
+	UncheckedCRL = "crl"
+	// UncheckedTCB: the platform's TCB level was not rated.
+	UncheckedTCB = "tcb"
+	// UncheckedQEIdentity: the quoting enclave was not compared with Intel's
+	// published QE identity.
+	UncheckedQEIdentity = "qe-identity"
+)
+
+// TEESGX is Verdict.TEE of an SGX quote.
+const TEESGX = "sgx"
+
+// Verdict is what a verification found. It is filled as far as the evidence
+// could be read, also when refused; unless Accepted is true every other field is
+// only the peer's claim.
+type Verdict struct {
+	// Accepted is true only when every check of this package has passed.
+	Accepted bool
+	// TEE is the kind of hardware claimed (TEESGX), empty when unreadable.
+	TEE string
+	// Simulated tells that the chain ends in a simulation root: no hardware
+	// protects that enclave.
+	Simulated bool
+	// Debug tells that the enclave runs in debug mode: its host reads it.
+	Debug bool
+	// Measurement (MRENCLAVE) and Signer (MRSIGNER) identify code and vendor.
+	Measurement, Signer [32]byte
+	// ProductID and SVN are the signer's numbers for the product and its
+	// security version.
+	ProductID, SVN uint16
+	// ReportData is the whole 64 bytes the enclave put into its report.
+	ReportData [64]byte
+	// FMSPC names the processor family, PPID the platform (from the PCK
+	// certificate).
+	FMSPC [6]byte
+	PPID  [16]byte
+	// ValidUntil is the end of the chain's validity: the earliest NotAfter.
+	ValidUntil time.Time
+	// Passed lists the codes of the checks that passed, in order.
+	Passed []string
+	// Unchecked names what this package did not evaluate (UncheckedCRL, ...).
+	Unchecked []string
+	// Check, Reason and Remedy repeat the Refusal; empty when accepted.
+	Check, Reason, Remedy string
+}
+
+// Refusal is the error of a verification: the first check that failed.
+//
+//nolint:errname // the domain's word; "RefusalError" would say the same twice
+type Refusal struct {
+	// Check is the stable code of the failed check (CheckFormat, ...).
+	Check string
+	// Reason says in words what was found.
+	Reason string
+	// Remedy says in words what an operator can do about it.
+	Remedy string
+	// Err is the underlying error, if any.
+	Err error
+}
+
+// Error names the check, the reason and the remedy.
+func (r *Refusal) Error() string {
+	return fmt.Sprintf("evidence refused (%s): %s; %s", r.Check, r.Reason, r.Remedy)
+}
+
+// Unwrap returns the underlying error, or nil.
+func (r *Refusal) Unwrap() error { return r.Err }
