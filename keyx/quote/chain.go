@@ -1,0 +1,184 @@
+package quote
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// SimulationRootName is the subject common name of every simulation root.
+const SimulationRootName = "SCBR simulation root"
+
+// Positions in a chain: leaf first, as in every quote.
+const (
+	posPCK = iota
+	posIntermediate
+	posRoot
+	chainLen
+)
+
+const pemCertificate = "CERTIFICATE"
+
+type chain [chainLen]*x509.Certificate
+
+// IsSimulationRoot tells whether a root certificate says that it is a simulation
+// root.
+func IsSimulationRoot(c *x509.Certificate) bool {
+	return c.Subject.CommonName == SimulationRootName
+}
+
+// parseChain reads the certification data: exactly three certificates in
+// canonical PEM. The last line feed may be missing, and one NUL may end the text
+// (Intel's library writes a C string).
+func parseChain(data []byte) (chain, error) {
+	var c chain
+	rest := bytes.TrimSuffix(data, []byte{0})
+	for i := range c {
+		block, tail := pem.Decode(rest)
+		if block == nil {
+			return chain{}, fmt.Errorf("%d certificates, %d expected", i, chainLen)
+		}
+		if !canonicalPEM(block, rest[:len(rest)-len(tail)], i == chainLen-1) {
+			return chain{}, errors.New("not canonical PEM")
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return chain{}, err
+		}
+		c[i], rest = cert, tail
+	}
+	if len(rest) != 0 {
+		return chain{}, errors.New("data after the root certificate")
+	}
+	return c, nil
+}
+
+// canonicalPEM tells whether text is the one encoding of the certificate, so that
+// no bit of it is without meaning. The line feed after the last may be missing.
+func canonicalPEM(block *pem.Block, text []byte, last bool) bool {
+	if block.Type != pemCertificate || len(block.Headers) != 0 {
+		return false
+	}
+	want := pem.EncodeToMemory(block)
+	if last && bytes.Equal(text, want[:len(want)-1]) {
+		return true
+	}
+	return bytes.Equal(text, want)
+}
+
+// checkKeys: every key, and thereby every signature, is ECDSA on P-256.
+func (c *chain) checkKeys() error {
+	for i, cert := range c {
+		if err := checkKey(cert); err != nil {
+			return fmt.Errorf("%s certificate: %w", position(i), err)
+		}
+	}
+	return nil
+}
+
+func checkKey(cert *x509.Certificate) error {
+	if p256Key(cert) == nil {
+		return errors.New("its key is not ECDSA on P-256")
+	}
+	if cert.SignatureAlgorithm != x509.ECDSAWithSHA256 {
+		return errors.New("its signature is not ECDSA with SHA-256")
+	}
+	return nil
+}
+
+func p256Key(cert *x509.Certificate) *ecdsa.PublicKey {
+	key, ok := cert.PublicKey.(*ecdsa.PublicKey)
+	if !ok || key.Curve != elliptic.P256() {
+		return nil
+	}
+	return key
+}
+
+// checkFlags: the leaf signs data, the other two sign certificates and allow for
+// what stands below them.
+func (c *chain) checkFlags() error {
+	leaf := c[posPCK]
+	if leaf.IsCA || !leaf.BasicConstraintsValid || leaf.KeyUsage&x509.KeyUsageDigitalSignature == 0 {
+		return errors.New("the PCK certificate is not one of a leaf that signs data")
+	}
+	for i := posIntermediate; i < chainLen; i++ {
+		if err := checkCA(c[i], i-posIntermediate); err != nil {
+			return fmt.Errorf("%s certificate: %w", position(i), err)
+		}
+	}
+	for i, cert := range c {
+		if len(cert.UnhandledCriticalExtensions) != 0 {
+			return fmt.Errorf("%s certificate: unknown critical extension", position(i))
+		}
+	}
+	return nil
+}
+
+// checkCA: the certificate may sign certificates with below CAs beneath it.
+func checkCA(cert *x509.Certificate, below int) error {
+	if cert.Version != 3 || !cert.BasicConstraintsValid || !cert.IsCA || cert.KeyUsage&x509.KeyUsageCertSign == 0 {
+		return errors.New("not a certificate authority")
+	}
+	if cert.MaxPathLen >= 0 && cert.MaxPathLen < below {
+		return errors.New("its path length forbids this chain")
+	}
+	return nil
+}
+
+// checkSignatures: each certificate is named and signed by the next one. The root
+// is pinned as a whole, its own signature proves nothing.
+func (c *chain) checkSignatures() error {
+	for i := range posRoot {
+		child, parent := c[i], c[i+1]
+		if !bytes.Equal(child.RawIssuer, parent.RawSubject) {
+			return fmt.Errorf("%s certificate: issued by another name", position(i))
+		}
+		if len(child.AuthorityKeyId) != 0 && !bytes.Equal(child.AuthorityKeyId, parent.SubjectKeyId) {
+			return fmt.Errorf("%s certificate: issued by another key", position(i))
+		}
+		if err := child.CheckSignatureFrom(parent); err != nil {
+			return fmt.Errorf("%s certificate: %w", position(i), err)
+		}
+	}
+	return nil
+}
+
+// checkValidity: every certificate is valid at now.
+func (c *chain) checkValidity(now time.Time) error {
+	for i, cert := range c {
+		if now.Before(cert.NotBefore) {
+			return fmt.Errorf("%s certificate: not valid before %s", position(i), cert.NotBefore.UTC().Format(time.RFC3339))
+		}
+		if now.After(cert.NotAfter) {
+			return fmt.Errorf("%s certificate: not valid after %s", position(i), cert.NotAfter.UTC().Format(time.RFC3339))
+		}
+	}
+	return nil
+}
+
+// validUntil is the earliest NotAfter of the chain.
+func (c *chain) validUntil() time.Time {
+	t := c[0].NotAfter
+	for _, cert := range c[1:] {
+		if cert.NotAfter.Before(t) {
+			t = cert.NotAfter
+		}
+	}
+	return t
+}
+
+func position(i int) string {
+	switch i {
+	case posPCK:
+		return "PCK"
+	case posIntermediate:
+		return "intermediate"
+	default:
+		return "root"
+	}
+}
