@@ -1,58 +1,151 @@
-// Package sim is the simulated platform.
+// Package sim is the simulated platform: what an SGX machine would do to vouch
+// for an enclave, done by ordinary code with ordinary keys.
+//
+// Create makes the parts that Intel and a machine's quoting enclave have: a root
+// CA, an intermediate CA, a PCK certificate with Intel's SGX extension, an
+// attestation key, and the quoting enclave's report that binds it. Load turns
+// them into a Platform whose quotes are DCAP version 3 byte for byte, so that
+// everything behind a quote (parsing, chain, signatures, policy) is the code that
+// hardware evidence goes through.
+//
+// Who may lie to it: whoever can write its files, and its caller: the measurement
+// is what the caller says. It promises nothing about the enclave: whoever reads
+// these files can vouch for any code. That is why every root carries the name
+// quote.SimulationRootName, and why a policy accepts it only under
+// simulated_roots. Forge makes evidence that is wrong on purpose, for tests; it
+// has no more power than the files.
+//
+// Creating and quoting are deterministic: keys come from the given reader, times
+// from the given clock, signatures follow RFC 6979.
 package sim
 
 import (
+	"crypto/ecdsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"errors"
-	"io"
-	"time"
+	"fmt"
 
 	"github.com/scbr/scbr/enclave/platform"
 	"github.com/scbr/scbr/keyx/quote"
 )
 
-// Files are the files of a simulated platform by base name; all hold keys or
-// certificates and belong into a directory of mode 0700, each with mode 0600.
-type Files map[string][]byte
-
-// Config is the identity of the enclave a Platform quotes for.
+// Config is the identity of the enclave that a Platform quotes for.
 type Config struct {
-	// Measurement is MRENCLAVE; the caller computes it (SHA-256 of the binary).
+	// Measurement is MRENCLAVE. The caller computes it (SHA-256 of the running
+	// binary); all zeros are refused.
 	Measurement [32]byte
 	// Signer is MRSIGNER; zero means DefaultSigner.
 	Signer [32]byte
 	// Product and SVN are ISVPRODID and ISVSVN.
 	Product, SVN uint16
-	// Debug sets the debug flag in every quote; every verifier refuses those.
+	// Debug sets the debug flag in every quote. Every verifier refuses those.
 	Debug bool
 }
 
-// Platform is a simulated platform.
-type Platform struct{}
+// DefaultSigner is MRSIGNER of enclaves that name none.
+func DefaultSigner() [32]byte {
+	return sha256.Sum256([]byte("scbr/sim/signer/v1"))
+}
 
-var errNotReady = errors.New("sim: not ready")
+// Platform quotes for one enclave. It is safe for concurrent use.
+type Platform struct {
+	cfg      Config
+	root     *x509.Certificate
+	evidence qeEvidence
+	chainPEM []byte
+	key      *ecdsa.PrivateKey // signs quotes; the attestation key, unless forging
+	flaw     Flaw
+}
 
-// Create makes a new simulated platform.
-func Create(rand io.Reader, now time.Time) (Files, error) { return nil, errNotReady }
+// Load makes a Platform of the files of Create. It refuses incomplete files and
+// files of different platforms.
+func Load(files Files, cfg Config) (*Platform, error) {
+	set, err := parseFiles(files)
+	if err != nil {
+		return nil, err
+	}
+	return newPlatform(set, cfg, FlawNone)
+}
 
-// FileNames lists the names a complete Files has.
-func FileNames() []string { return nil }
+func newPlatform(set *fileSet, cfg Config, flaw Flaw) (*Platform, error) {
+	if cfg.Measurement == [32]byte{} {
+		return nil, errors.New("sim: no measurement")
+	}
+	if cfg.Signer == [32]byte{} {
+		cfg.Signer = DefaultSigner()
+	}
+	return &Platform{
+		cfg:      cfg,
+		root:     set.root,
+		evidence: set.evidence,
+		chainPEM: set.chainPEM,
+		key:      set.attestationKey,
+		flaw:     flaw,
+	}, nil
+}
 
-// Load reads a simulated platform.
-func Load(files Files, cfg Config) (*Platform, error) { return nil, errNotReady }
+// Root is the simulation root certificate, for a policy's simulated_roots.
+func (p *Platform) Root() *x509.Certificate { return p.root }
 
-// Root is the simulation root certificate.
-func (p *Platform) Root() *x509.Certificate { return nil }
-
-// Policy accepts exactly this platform's root and measurement.
-func (p *Platform) Policy() quote.Policy { return quote.Policy{} }
+// Policy accepts exactly this platform's root and this enclave's measurement.
+func (p *Platform) Policy() quote.Policy {
+	return quote.Policy{
+		SimulatedRoots: []*x509.Certificate{p.root},
+		Measurements:   [][32]byte{p.cfg.Measurement},
+	}
+}
 
 // Info implements platform.Platform.
-func (p *Platform) Info() platform.Info { return platform.Info{} }
+func (p *Platform) Info() platform.Info {
+	return platform.Info{
+		Kind:        platform.KindSim,
+		Simulated:   true,
+		Debug:       p.cfg.Debug,
+		Measurement: p.cfg.Measurement,
+		Signer:      p.cfg.Signer,
+		Product:     p.cfg.Product,
+		SVN:         p.cfg.SVN,
+	}
+}
 
-// Quote implements platform.Platform.
+// Quote implements platform.Platform. There is no collateral: the verifier
+// evaluates none so far, and says so.
 func (p *Platform) Quote(reportData [64]byte) (raw, collateral []byte, err error) {
-	return nil, nil, errNotReady
+	attributes := uint64(quote.AttributeInit | quote.AttributeMode64)
+	if p.cfg.Debug {
+		attributes |= quote.AttributeDebug
+	}
+	q := quote.Quote{
+		Version:        quote.Version3,
+		KeyType:        quote.KeyTypeP256,
+		QESVN:          qeSVN,
+		PCESVN:         pceSVN,
+		Vendor:         quote.IntelQEVendor(),
+		UserData:       p.evidence.userData(),
+		AttestationKey: p.evidence.attestationKey,
+		QEReport:       p.evidence.report,
+		QESignature:    p.evidence.signature,
+		QEAuth:         p.evidence.auth,
+		CertType:       quote.CertTypePCKChain,
+		CertData:       p.chainPEM,
+		Body: quote.NewReport(quote.ReportFields{
+			CPUSVN:      cpuSVN(),
+			Attributes:  attributes,
+			XFRM:        xfrm,
+			Measurement: p.cfg.Measurement,
+			Signer:      p.cfg.Signer,
+			ProductID:   p.cfg.Product,
+			SVN:         p.cfg.SVN,
+			ReportData:  reportData,
+		}),
+	}
+	p.flaw.beforeSigning(&q)
+	if q.Signature, err = signRaw(p.key, q.SignedBytes()); err != nil {
+		return nil, nil, fmt.Errorf("sim: sign quote: %w", err)
+	}
+	p.flaw.afterSigning(&q)
+	return q.AppendBinary(nil), nil, nil
 }
 
 var _ platform.Platform = (*Platform)(nil)
