@@ -1,0 +1,291 @@
+package keyx
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/scbr/scbr/matcher/filter"
+)
+
+const (
+	// MaxGrantBytes bounds a grant before anything of it is parsed: two filters in text form, escaped
+	// and in base64, and two signatures.
+	MaxGrantBytes = 16384
+	// MaxGrantNumber is the largest serial, list number and time in a grant: beyond 2^53 JSON readers
+	// disagree.
+	MaxGrantNumber = 1<<53 - 1
+
+	grantType = "scbr/grant/v1"
+	popLabel  = "scbr/pop/v1"
+)
+
+// Quotas are what a grant allows beyond filters. Zero means the enclave's own limit.
+type Quotas struct {
+	MaxSubscriptions uint32 // standing subscriptions per session
+	MaxRuns          uint32 // publisher runs the enclave remembers for the subject
+	MaxSessions      uint32 // sessions at once
+}
+
+// Grant says who may do what in a domain. A Grant that came out of [VerifyGrant] was signed by an
+// authority of that domain.
+type Grant struct {
+	Subject    string            // the client's name; envelopes carry it
+	Key        ed25519.PublicKey // the client's key, proved in message 3
+	Domain     string
+	Publish    *filter.Filter // every event must satisfy it; nil: may not publish
+	Subscribe  *filter.Filter // every subscription must be covered by it; nil: may not subscribe
+	RequireGK  bool           // the subscriber refuses envelopes of epoch 0
+	Quotas     Quotas
+	NotAfter   time.Time // whole seconds
+	Serial     uint64
+	Revocation uint64 // number of the revocation list when the grant was made
+}
+
+type grantJSON struct {
+	Audience   *string     `json:"aud"`
+	Subject    *string     `json:"sub"`
+	Confirm    *cnfJSON    `json:"cnf"`
+	Publish    *string     `json:"publish,omitempty"`
+	Subscribe  *string     `json:"subscribe,omitempty"`
+	RequireGK  *bool       `json:"gk_required"`
+	Quotas     *quotasJSON `json:"quotas"`
+	NotAfter   *uint64     `json:"exp"`
+	Serial     *uint64     `json:"serial"`
+	Revocation *uint64     `json:"revocation"`
+}
+
+type cnfJSON struct {
+	JWK *jwkJSON `json:"jwk"`
+}
+
+type jwkJSON struct {
+	Type  string `json:"kty"`
+	Curve string `json:"crv"`
+	X     string `json:"x"`
+}
+
+type quotasJSON struct {
+	MaxSubscriptions uint32 `json:"max_subscriptions"`
+	MaxRuns          uint32 `json:"max_runs"`
+	MaxSessions      uint32 `json:"max_sessions"`
+}
+
+var (
+	errGrantFields    = errors.New("a field is missing or out of range")
+	errGrantForm      = errors.New("not a JWS in general JSON serialisation with one signature")
+	errGrantHeader    = errors.New("the protected header is not exactly alg and typ of a grant")
+	errGrantSignature = errors.New("no authority of the domain signed it")
+	errGrantFilter    = errors.New("a filter does not parse")
+	errKeySize        = errors.New("a key of the wrong length")
+)
+
+func (g Grant) validate() error {
+	switch exp := g.NotAfter.Unix(); {
+	case !validName(g.Subject), !validName(g.Domain), len(g.Key) != ed25519.PublicKeySize:
+		return errGrantFields
+	case exp <= 0, exp > MaxGrantNumber, g.Serial > MaxGrantNumber, g.Revocation > MaxGrantNumber:
+		return errGrantFields
+	}
+	return nil
+}
+
+// SignGrant signs g as an authority: a JWS in general JSON serialisation (RFC 7515, 7.2.1), algorithm
+// EdDSA, typ "scbr/grant/v1" in the protected header, the client's key as RFC 7800 cnf.
+func SignGrant(g Grant, authority ed25519.PrivateKey) ([]byte, error) {
+	const op = "sign grant"
+	if err := g.validate(); err != nil {
+		return nil, fail(op, KindBadGrant, err)
+	}
+	if len(authority) != ed25519.PrivateKeySize {
+		return nil, fail(op, KindBadGrant, errKeySize)
+	}
+	payload, err := g.payload()
+	if err != nil {
+		return nil, fail(op, KindInternal, err)
+	}
+	opts := (&jose.SignerOptions{}).WithType(grantType)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.EdDSA, Key: authority}, opts)
+	if err != nil {
+		return nil, fail(op, KindInternal, err)
+	}
+	signed, err := signer.Sign(payload)
+	if err != nil {
+		return nil, fail(op, KindInternal, err)
+	}
+	out, err := generalForm(signed.FullSerialize())
+	if err != nil {
+		return nil, fail(op, KindInternal, err)
+	}
+	if len(out) > MaxGrantBytes {
+		return nil, fail(op, KindBadGrant, errTooLong)
+	}
+	return out, nil
+}
+
+func (g Grant) payload() ([]byte, error) {
+	exp := uint64(g.NotAfter.Unix())
+	p := grantJSON{
+		Audience: &g.Domain, Subject: &g.Subject, RequireGK: &g.RequireGK,
+		Confirm:  &cnfJSON{JWK: &jwkJSON{Type: "OKP", Curve: "Ed25519", X: base64.RawURLEncoding.EncodeToString(g.Key)}},
+		Quotas:   (*quotasJSON)(&g.Quotas),
+		NotAfter: &exp, Serial: &g.Serial, Revocation: &g.Revocation,
+	}
+	if g.Publish != nil {
+		s := g.Publish.String()
+		p.Publish = &s
+	}
+	if g.Subscribe != nil {
+		s := g.Subscribe.String()
+		p.Subscribe = &s
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false) // filters are full of < and >
+	err := enc.Encode(p)
+	return bytes.TrimRight(b.Bytes(), "\n"), err
+}
+
+type generalJWS struct {
+	Payload    string         `json:"payload"`
+	Signatures []jwsSignature `json:"signatures"`
+}
+
+type jwsSignature struct {
+	Protected string `json:"protected"`
+	Signature string `json:"signature"`
+}
+
+type protectedHeader struct {
+	Algorithm string `json:"alg"`
+	Type      string `json:"typ"`
+}
+
+// generalForm turns the flattened serialisation, which go-jose writes for one signature, into the
+// general one, which has room for a second.
+func generalForm(flat string) ([]byte, error) {
+	var f struct {
+		Payload   string `json:"payload"`
+		Protected string `json:"protected"`
+		Signature string `json:"signature"`
+	}
+	if err := json.Unmarshal([]byte(flat), &f); err != nil {
+		return nil, err
+	}
+	return json.Marshal(generalJWS{Payload: f.Payload, Signatures: []jwsSignature{{f.Protected, f.Signature}}})
+}
+
+// VerifyGrant checks that an authority of d signed the grant, that it is meant for d and not past its
+// not-after. Errors: BadGrant, WrongDomain, GrantExpired. Nothing of an unverified grant is returned.
+func VerifyGrant(jws []byte, d Domain, now time.Time) (Grant, error) {
+	const op = "verify grant"
+	if len(jws) > MaxGrantBytes {
+		return Grant{}, fail(op, KindBadGrant, errTooLong)
+	}
+	payload, err := verifyJWS(jws, d)
+	if err != nil {
+		return Grant{}, fail(op, KindBadGrant, err)
+	}
+	g, err := parseGrant(payload)
+	if err != nil {
+		return Grant{}, fail(op, KindBadGrant, err)
+	}
+	if g.Domain != d.Name {
+		return Grant{}, fail(op, KindWrongDomain, nil)
+	}
+	if !now.Before(g.NotAfter) {
+		return Grant{}, fail(op, KindGrantExpired, nil)
+	}
+	return g, nil
+}
+
+// verifyJWS refuses every form of JWS but ours, before go-jose sees it, and returns the signed payload.
+func verifyJWS(jws []byte, d Domain) ([]byte, error) {
+	var form generalJWS
+	if err := strictJSON(jws, &form); err != nil {
+		return nil, err
+	}
+	if len(form.Signatures) != 1 {
+		return nil, errGrantForm
+	}
+	var head protectedHeader
+	raw, err := strictBase64(form.Signatures[0].Protected)
+	if err != nil {
+		return nil, err
+	}
+	if err := strictJSON(raw, &head); err != nil {
+		return nil, err
+	}
+	if head.Algorithm != string(jose.EdDSA) || head.Type != grantType {
+		return nil, errGrantHeader
+	}
+	for _, s := range []string{form.Payload, form.Signatures[0].Signature} {
+		if _, err := strictBase64(s); err != nil {
+			return nil, err
+		}
+	}
+	parsed, err := jose.ParseSignedJSON(string(jws), []jose.SignatureAlgorithm{jose.EdDSA})
+	if err != nil {
+		return nil, errGrantForm
+	}
+	for _, key := range d.Authorities {
+		if payload, err := parsed.Verify(key); err == nil {
+			return payload, nil
+		}
+	}
+	return nil, errGrantSignature
+}
+
+// strictBase64 decodes base64url without padding, in its one canonical form.
+func strictBase64(s string) ([]byte, error) {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	if err != nil || len(s) != base64.RawURLEncoding.EncodedLen(len(b)) { // the decoder skips line breaks
+		return nil, errGrantForm
+	}
+	return b, nil
+}
+
+func parseGrant(payload []byte) (Grant, error) {
+	var p grantJSON
+	if err := strictJSON(payload, &p); err != nil {
+		return Grant{}, err
+	}
+	if p.Audience == nil || p.Subject == nil || p.Confirm == nil || p.Confirm.JWK == nil || p.RequireGK == nil ||
+		p.Quotas == nil || p.NotAfter == nil || p.Serial == nil || p.Revocation == nil || *p.NotAfter > MaxGrantNumber {
+		return Grant{}, errGrantFields
+	}
+	if p.Confirm.JWK.Type != "OKP" || p.Confirm.JWK.Curve != "Ed25519" {
+		return Grant{}, errGrantFields
+	}
+	key, err := strictBase64(p.Confirm.JWK.X)
+	if err != nil {
+		return Grant{}, errGrantFields
+	}
+	g := Grant{
+		Subject: *p.Subject, Key: key, Domain: *p.Audience, RequireGK: *p.RequireGK, Quotas: Quotas(*p.Quotas),
+		NotAfter: time.Unix(int64(*p.NotAfter), 0).UTC(), Serial: *p.Serial, Revocation: *p.Revocation,
+	}
+	if g.Publish, err = parseFilter(p.Publish); err != nil {
+		return Grant{}, err
+	}
+	if g.Subscribe, err = parseFilter(p.Subscribe); err != nil {
+		return Grant{}, err
+	}
+	return g, g.validate()
+}
+
+func parseFilter(text *string) (*filter.Filter, error) {
+	if text == nil {
+		return nil, nil //nolint:nilnil // absent is a value here: not allowed
+	}
+	f, err := filter.Parse(*text)
+	if err != nil {
+		return nil, errGrantFilter // the cause quotes the filter
+	}
+	return &f, nil
+}
