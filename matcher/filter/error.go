@@ -1,0 +1,58 @@
+package filter
+
+import "strconv"
+
+// Kind says what class of fault an [Error] reports. The numbers are stable:
+// new kinds are added at the end.
+type Kind uint8
+
+// The kinds of faults.
+const (
+	BadSyntax    Kind = 1 + iota // the text is not a filter
+	BadNumber                    // a number that is out of range, or NaN
+	BadString                    // an unterminated, overlong or non-UTF-8 string
+	BadName                      // an empty, overlong or non-UTF-8 attribute name
+	BadPredicate                 // an operator that the value's type does not have
+	TooLong                      // text or encoding beyond its limit
+	TooMany                      // more predicates than MaxPredicates
+	TooDeep                      // parentheses nested beyond MaxDepth
+	Unsupported                  // a reserved word or pattern that is not available yet
+	BadEvent                     // an event with duplicate, missing or too many attributes
+	BadEncoding                  // bytes that no encoder produces
+	kindEnd                      // one past the last kind
+)
+
+// String returns the kind's name in lower case with blanks.
+func (k Kind) String() string {
+	names := [kindEnd]string{
+		"unknown fault", "bad syntax", "bad number", "bad string", "bad name", "bad predicate",
+		"too long", "too many predicates", "too deep", "unsupported", "bad event", "bad encoding",
+	}
+	if k >= kindEnd {
+		return names[0]
+	}
+	return names[k]
+}
+
+// Error reports why text, bytes or values were refused. It never contains any
+// part of them.
+type Error struct {
+	Kind Kind
+	// Pos is the byte offset, from 0, in the text or encoding; -1 where there is none.
+	Pos int
+	// Msg says what was wrong, in words that hold for every input.
+	Msg string
+}
+
+// Error returns kind, position and message.
+func (e *Error) Error() string {
+	s := "filter: " + e.Kind.String()
+	if e.Pos >= 0 {
+		s += " at byte " + strconv.Itoa(e.Pos)
+	}
+	return s + ": " + e.Msg
+}
+
+func fault(kind Kind, pos int, msg string) *Error {
+	return &Error{Kind: kind, Pos: pos, Msg: msg}
+}
