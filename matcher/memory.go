@@ -9,8 +9,6 @@ type Memory interface {
 	// Commit makes the first n bytes usable. It returns an error, and changes
 	// nothing, when that is beyond the budget.
 	Commit(n int) error
-	// Budget returns the number of bytes Commit accepts.
-	Budget() int
 }
 
 // HeapMemory is Memory on the Go heap, for tests and offline use. The operating
@@ -38,5 +36,6 @@ func (m *HeapMemory) Commit(n int) error {
 	return nil
 }
 
-// Budget returns the budget.
+// Budget returns the number of bytes Commit accepts. A Store reports it in its
+// Stats where the Memory has this method.
 func (m *HeapMemory) Budget() int { return m.budget }
