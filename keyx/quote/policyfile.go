@@ -188,11 +188,11 @@ func (r *policyReader) list(limit int, element func() error) error {
 	n := 0
 	for ; r.dec.More(); n++ {
 		r.field = fmt.Sprintf("%s[%d]", path, n)
-		if n == limit {
-			return fmt.Errorf("more than %d", limit)
-		}
 		if err := element(); err != nil {
 			return err
+		}
+		if n == limit {
+			return fmt.Errorf("more than %d", limit)
 		}
 	}
 	_, err := r.next()
