@@ -10,7 +10,11 @@
 // below it.
 package epc
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/scbr/scbr/matcher"
+)
 
 const (
 	// MinBudget is the smallest budget: the empty store with its tables.
@@ -72,6 +76,8 @@ type Arena struct {
 	asked  int    // bytes asked for
 }
 
+var _ matcher.Memory = (*Arena)(nil)
+
 // New reserves address space for budget bytes and makes none of them usable.
 func New(budget int64) (*Arena, error) {
 	if budget < MinBudget || budget > MaxBudget || int64(int(budget)) != budget {
@@ -89,7 +95,7 @@ func New(budget int64) (*Arena, error) {
 func (a *Arena) Region() []byte { return a.region }
 
 // Budget returns the most bytes that Commit grants.
-func (a *Arena) Budget() int64 { return int64(len(a.region)) }
+func (a *Arena) Budget() int { return len(a.region) }
 
 // Committed returns the bytes last granted.
 func (a *Arena) Committed() int64 { return int64(a.asked) }

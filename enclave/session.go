@@ -1,0 +1,153 @@
+package enclave
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/scbr/scbr/enclave/abi"
+	"github.com/scbr/scbr/keyx"
+	"github.com/scbr/scbr/keyx/message"
+	"github.com/scbr/scbr/matcher"
+)
+
+// session is one client after message 4.
+type session struct {
+	conn    uint64
+	slot    uint32 // upper half of the tags of its subscriptions
+	ended   bool
+	grant   keyx.Grant
+	name    []byte // grant.Subject, as envelopes carry it
+	subject *subject
+	run     *run // the one last published under
+	keys    *keyx.Session
+	maxSubs int
+	subs    map[uint32]matcher.Handle
+
+	delivered uint64 // envelopes sealed or gathered
+	batch     batch  // envelopes gathered
+	acks      []ack
+	refusals  []message.Refusal
+}
+
+// batch gathers envelopes until they are sealed: the plaintext of a deliver
+// message, and the payload of each envelope.
+type batch struct {
+	msg  []byte
+	refs []uint64
+}
+
+// ack is an acknowledgement in the making; its refusals are a part of those of
+// the session.
+type ack struct {
+	run, handled   uint64
+	first, refused int
+}
+
+// tag is what the store reports for a subscription: the session above, the
+// client's id below, so that sorted tags are in the order envelopes need.
+func (s *session) tag(id uint32) uint64 { return uint64(s.slot)<<32 | uint64(id) }
+
+// begin gives a confirmed connection its session.
+func (c *Core) begin(cn *conn, g *keyx.Grant, keys *keyx.Session) {
+	s := &session{
+		conn: cn.number, grant: *g, name: []byte(g.Subject), keys: keys,
+		maxSubs: quota(g.Quotas.MaxSubscriptions, c.limits.MaxSubscriptions),
+		subs:    map[uint32]matcher.Handle{},
+		subject: c.subjects.join(g.Subject, quota(g.Quotas.MaxRuns, c.limits.MaxRuns)),
+	}
+	if n := len(c.free); n > 0 {
+		s.slot = c.free[n-1]
+		c.free = c.free[:n-1]
+	} else {
+		s.slot = uint32(len(c.sessions))
+		c.sessions = append(c.sessions, nil)
+	}
+	c.sessions[s.slot] = s
+	cn.session = s
+	c.live++
+}
+
+// end removes a session with its subscriptions; what was pending for it is lost.
+func (c *Core) end(s *session) error {
+	s.ended = true
+	for _, id := range slices.Sorted(maps.Keys(s.subs)) {
+		if err := c.store.Remove(s.subs[id]); err != nil {
+			return broken("remove subscriptions", err)
+		}
+	}
+	c.todo.bytes -= len(s.batch.msg)
+	c.recycle(s)
+	c.subjects.leave(s.subject)
+	c.sessions[s.slot] = nil
+	c.free = append(c.free, s.slot)
+	c.live--
+	c.sums.ended++
+	s.keys, s.subs, s.acks, s.refusals = nil, nil, nil, nil
+	return nil
+}
+
+// recycle takes a session's batch back for others.
+func (c *Core) recycle(s *session) {
+	b := batch{msg: s.batch.msg[:0], refs: s.batch.refs[:0]}
+	s.batch = batch{}
+	if cap(b.msg) > 0 && cap(b.msg) <= 2*maxDeliverBytes && len(c.todo.spare) < maxSpareBatches {
+		c.todo.spare = append(c.todo.spare, b)
+	}
+}
+
+// data opens a client's blob and acts on the message in it. Whatever the blob
+// is, the host is told that its payloads have been handled.
+func (c *Core) data(f *abi.Frame) error {
+	if f.Count > 0 {
+		c.todo.handled = append(c.todo.handled, span{f.Ref, f.Count})
+	}
+	cn := c.conns[f.Conn]
+	if cn == nil || cn.session == nil {
+		return c.refuseConn(f.Conn, keyx.KindBadMessage)
+	}
+	s := cn.session
+	if !c.now.Before(s.grant.NotAfter) {
+		return c.refuseConn(f.Conn, keyx.KindGrantExpired)
+	}
+	msg, skipped, err := s.keys.In.Open(c.work.plain[:0], f.Body)
+	if err != nil {
+		return c.refuseError(f.Conn, "open blob", err)
+	}
+	c.work.plain = msg
+	if skipped > 0 { // the transport is reliable: only the host leaves a gap
+		return c.refuseConn(f.Conn, keyx.KindIntegrity)
+	}
+	return c.message(s, f, msg)
+}
+
+// message acts on an authentic message of a client. A malformed one ends the
+// session and changes nothing else.
+func (c *Core) message(s *session, f *abi.Frame, msg []byte) error {
+	t, err := message.TypeOf(msg)
+	if err != nil || (f.Count > 0) != (t == message.TypePublish) {
+		return c.refuseConn(s.conn, keyx.KindBadMessage)
+	}
+	switch t {
+	case message.TypePublish:
+		return c.publish(s, f, msg)
+	case message.TypeSubscribe:
+		m, err := message.DecodeSubscribe(msg)
+		if err != nil {
+			return c.refuseError(s.conn, "subscribe", err)
+		}
+		return c.subscribe(s, m)
+	case message.TypeUnsubscribe:
+		id, err := message.DecodeUnsubscribe(msg)
+		if err != nil {
+			return c.refuseError(s.conn, "unsubscribe", err)
+		}
+		return c.unsubscribe(s, id)
+	case message.TypePing:
+		if err := message.DecodePing(msg); err != nil {
+			return c.refuseError(s.conn, "ping", err)
+		}
+		return c.heartbeat(s)
+	default: // a message that only an enclave sends
+		return c.refuseConn(s.conn, keyx.KindBadMessage)
+	}
+}
