@@ -1,0 +1,188 @@
+package client
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/scbr/scbr/keyx"
+	"github.com/scbr/scbr/keyx/message"
+	"github.com/scbr/scbr/router/wire"
+)
+
+// maxNames bounds the publishers' names kept for use again.
+const maxNames = 4096
+
+// Reasons of an IntegrityError.
+const (
+	reasonMissing  = "its payload did not come"
+	reasonSurplus  = "payloads came that no envelope names"
+	reasonForeign  = "it names a subscription that was never ours"
+	reasonNoGroup  = "it is not under the group key this grant requires"
+	reasonGroup    = "it is under a group key we do not hold"
+	reasonPayload  = "the payload is not what the enclave's envelope commits to"
+	reasonEncoding = "its attributes are malformed"
+)
+
+var errTooMuch = errors.New("more payloads than one delivery may have")
+
+// payloads gathers the payloads of one delivery, which may come in frames before
+// it (wire.TypePayloads). Nothing about them is authentic yet.
+type payloads struct {
+	early []byte // copies, one behind the other
+	ends  []int
+	read  int // how many of ends were read
+	rest  wire.Payloads
+}
+
+func (p *payloads) count() int { return len(p.ends) }
+
+// add keeps the payloads of a frame that comes before its delivery.
+func (p *payloads) add(f *wire.Frame) *Error {
+	if len(p.early)+f.PayloadBytes() > wire.MaxDelivery || len(p.ends)+f.Count > message.MaxEnvelopes {
+		return protocol(errTooMuch)
+	}
+	all := f.Payloads()
+	for b, ok := all.Next(); ok; b, ok = all.Next() {
+		p.early = append(p.early, b...)
+		p.ends = append(p.ends, len(p.early))
+	}
+	return nil
+}
+
+func (p *payloads) next() ([]byte, bool) {
+	if p.read == len(p.ends) {
+		return p.rest.Next()
+	}
+	start := 0
+	if p.read > 0 {
+		start = p.ends[p.read-1]
+	}
+	p.read++
+	return p.early[start:p.ends[p.read-1]], true
+}
+
+func (p *payloads) reset() {
+	if cap(p.early) > wire.MaxFrame {
+		p.early = nil // a rare large delivery shall not hold its memory
+	}
+	p.early, p.ends, p.read, p.rest = p.early[:0], p.ends[:0], 0, wire.Payloads{}
+}
+
+// deliver handles one blob of envelopes and the payloads that came with it.
+func (r *receiver) deliver(msg []byte, f *wire.Frame) *Error {
+	d, err := message.ReadDeliver(msg)
+	if err != nil {
+		return protocol(err)
+	}
+	if err := r.list(d.Revocation); err != nil {
+		return err
+	}
+	if d.First < r.next {
+		return integrity(errNumbers)
+	}
+	r.missing(d.First - r.next)
+	r.next = d.First + uint64(d.Count())
+	r.payloads.rest = f.Payloads()
+	defer r.payloads.reset()
+	now := r.client.cfg.Now()
+	for {
+		more, err := d.Next(&r.envelope)
+		if err != nil {
+			return protocol(err)
+		}
+		if !more {
+			break
+		}
+		sealed, ok := r.payloads.next()
+		r.open(sealed, ok, now)
+	}
+	if _, ok := r.payloads.next(); ok {
+		r.refuse(reasonSurplus, nil)
+	}
+	r.publish()
+	return nil
+}
+
+// open checks one envelope and its payload and appends what comes of it.
+func (r *receiver) open(sealed []byte, present bool, now time.Time) {
+	e := &r.envelope
+	ids, foreign := r.client.commands.keepLive(e.Subscriptions)
+	switch {
+	case foreign:
+		r.refuse(reasonForeign, nil)
+		return
+	case len(ids) == 0: // all unsubscribed meanwhile
+		return
+	case !present:
+		r.refuse(reasonMissing, nil)
+		return
+	case e.GKEpoch == 0 && r.requireGK:
+		r.refuse(reasonNoGroup, nil)
+		return
+	case e.GKEpoch != 0:
+		r.refuse(reasonGroup, nil)
+		return
+	}
+	subject := r.subject(e.Subject)
+	if r.duplicates.seen(subject, e.Run, e.Counter) {
+		r.repeated.Add(1)
+		return
+	}
+	size := len(sealed) + 4*len(ids) + deliveryOverhead
+	if !r.client.inbox.reserve(size) {
+		r.overflowed.Add(1)
+		r.items = append(r.items, item{notice: &LostError{N: 1, Overflow: true}})
+		return
+	}
+	d, reason, err := r.unseal(subject, sealed)
+	if err != nil {
+		r.client.inbox.cancel(size)
+		r.refuse(reason, err)
+		return
+	}
+	d.Subscriptions, d.Received = slices.Clone(ids), now
+	r.duplicates.record(subject, e.Run, e.Counter)
+	r.delivered.Add(1)
+	r.items = append(r.items, item{delivery: d, size: size})
+}
+
+// unseal opens the payload of the envelope at hand; nothing of it is looked at
+// before keyx has compared commitment and attribute hash.
+func (r *receiver) unseal(subject string, sealed []byte) (*Delivery, string, error) {
+	e := &r.envelope
+	r.id.Subject, r.id.Run, r.id.Counter, r.id.GKEpoch = subject, e.Run, e.Counter, e.GKEpoch
+	attrs, body, err := keyx.OpenPayload(&r.id, &e.CK, nil, &e.Commitment, &e.AttributeHash, sealed)
+	if err != nil {
+		return nil, reasonPayload, err
+	}
+	d := &Delivery{Publisher: subject, Run: e.Run, Counter: e.Counter, Payload: body}
+	// attrs is memory of this delivery that nobody else writes to.
+	if err := d.Attributes.DecodeBorrow(attrs); err != nil {
+		return nil, reasonEncoding, err
+	}
+	return d, "", nil
+}
+
+// refuse notes a refused delivery; its notice counts against the inbox like one.
+func (r *receiver) refuse(reason string, err error) {
+	r.refused.Add(1)
+	if !r.client.inbox.reserve(deliveryOverhead) {
+		r.items = append(r.items, item{notice: &LostError{N: 1, Overflow: true}})
+		return
+	}
+	r.items = append(r.items, item{notice: &IntegrityError{Reason: reason, Err: err}, size: deliveryOverhead})
+}
+
+// subject is the name as a string, made once for each publisher.
+func (r *receiver) subject(name []byte) string {
+	if s, ok := r.names[string(name)]; ok {
+		return s
+	}
+	if len(r.names) >= maxNames {
+		clear(r.names)
+	}
+	s := string(name)
+	r.names[s] = s
+	return s
+}

@@ -1,0 +1,142 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/scbr/scbr/keyx"
+)
+
+// Kind says what went wrong, as a number. 1 to 99 are refusals of the router,
+// from 100 those of the enclave or of our own checks of it (keyx.Kind); from
+// 1000 the client's own, which never cross the wire. Append only.
+type Kind uint16
+
+// The router's kinds. They are its word only: it is not trusted.
+const (
+	KindUnavailable        Kind = 1
+	KindTooManyHalfOpen    Kind = 2
+	KindTooManyFromAddress Kind = 3
+	KindHandshakeTimeout   Kind = 4
+	KindFrameTooLarge      Kind = 5
+	KindBadFrame           Kind = 6
+	KindShuttingDown       Kind = 7
+	KindSlowConsumer       Kind = 8
+	KindTooManySessions    Kind = 9
+)
+
+// The client's own kinds.
+const (
+	KindConfig         Kind = 1000 + iota // the Config cannot work
+	KindTransport                         // no connection, or it broke
+	KindClosed                            // the Client was closed
+	KindCanceled                          // the caller's context ended
+	KindTooLarge                          // payload or attributes beyond a limit
+	KindUnacknowledged                    // outcome of a publication unknown
+	KindProtocol                          // the peer sent what the protocol forbids
+	KindIntegrity                         // sealed history or bytes do not fit: somebody meddles
+	KindFull                              // too many commands in flight
+)
+
+// String names the kind.
+func (k Kind) String() string {
+	switch {
+	case k >= KindConfig && k <= KindFull:
+		return [...]string{
+			"configuration", "transport", "closed", "cancelled", "too large",
+			"unacknowledged", "protocol", "integrity", "too many commands",
+		}[k-KindConfig]
+	case k >= KindUnavailable && k <= KindTooManySessions:
+		return [...]string{
+			"router: enclave unavailable", "router: too many handshakes", "router: too many connections from this address",
+			"router: handshake took too long", "router: frame too large", "router: malformed frame",
+			"router: shutting down", "router: we read too slowly", "router: too many sessions",
+		}[k-KindUnavailable]
+	case k >= 100 && k < 1000:
+		return keyx.Kind(k).String()
+	}
+	return fmt.Sprintf("kind %d", uint16(k))
+}
+
+// Error is the error of this package. Err, if not nil, is the cause: a
+// *quote.Refusal for refused evidence, a *keyx.Error, a context's error, or one
+// of the network.
+type Error struct {
+	Op   string // dial, publish, subscribe, unsubscribe, receive, close, load
+	Kind Kind
+	Err  error
+}
+
+// Error reads "scbr: op: kind: cause".
+func (e *Error) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("scbr: %s: %s", e.Op, e.Kind)
+	}
+	return fmt.Sprintf("scbr: %s: %s: %v", e.Op, e.Kind, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// ErrClosed is wrapped by the errors of a Client after Close.
+var ErrClosed = errors.New("client is closed")
+
+// ErrUnacknowledged is wrapped by the error of a publication whose session ended
+// before its acknowledgement came. Whether it was delivered is unknown.
+var ErrUnacknowledged = errors.New("not acknowledged before the session ended: it may or may not have been delivered")
+
+// LostError tells how many deliveries were lost at this place in the order:
+// withheld by the host, dropped by the router, or dropped here because the inbox
+// was full (then Overflow is set). Receive goes on after it.
+type LostError struct {
+	N        uint64
+	Overflow bool
+}
+
+// Error tells the number.
+func (e *LostError) Error() string {
+	if e.Overflow {
+		return fmt.Sprintf("scbr: %d deliveries lost: the inbox was full", e.N)
+	}
+	return fmt.Sprintf("scbr: %d deliveries lost on the way", e.N)
+}
+
+// RestartedError tells that this session's enclave is not that of the previous
+// session: subscriptions have to be made again, and how much was lost meanwhile
+// is unknown. Receive goes on after it.
+type RestartedError struct{ Previous, Instance [16]byte }
+
+// Error describes it.
+func (e *RestartedError) Error() string {
+	return "scbr: the enclave restarted: an unknown number of deliveries may be lost"
+}
+
+// IntegrityError tells that one delivery was refused because what arrived is not
+// what its envelope commits to, or because the envelope is not for us. Nothing of
+// it is exposed. Receive goes on after it.
+type IntegrityError struct {
+	Reason string
+	Err    error
+}
+
+// Error describes it without naming content.
+func (e *IntegrityError) Error() string {
+	if e.Err == nil {
+		return "scbr: delivery refused: " + e.Reason
+	}
+	return fmt.Sprintf("scbr: delivery refused: %s: %v", e.Reason, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *IntegrityError) Unwrap() error { return e.Err }
+
+// StalledError tells that no heartbeat of the enclave came for For: from here on
+// nothing is known about what is withheld. Receive goes on after it; it is told
+// once until heartbeats come again.
+type StalledError struct{ For time.Duration }
+
+// Error describes it.
+func (e *StalledError) Error() string {
+	return fmt.Sprintf("scbr: no heartbeat of the enclave for %v: deliveries may be withheld", e.For)
+}

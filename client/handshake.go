@@ -1,0 +1,106 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/scbr/scbr/keyx"
+	"github.com/scbr/scbr/keyx/quote"
+	"github.com/scbr/scbr/router/wire"
+)
+
+var errHandshakeTimeout = errors.New("the handshake took too long: check the address, and that the router's enclave is ready")
+
+// handshake carries the four messages of the key exchange over a new transport.
+type handshake struct {
+	cfg          *Config
+	transport    io.ReadWriteCloser
+	frames       *frameReader
+	verdict      quote.Verdict
+	session      *keyx.Session
+	confirmation keyx.Confirmation
+}
+
+// run connects and exchanges the messages. On an error nothing stays open.
+func (h *handshake) run(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, h.cfg.HandshakeTimeout, errHandshakeTimeout)
+	defer cancel()
+	t, err := h.cfg.Transport(ctx, h.cfg.Addr)
+	if err != nil {
+		if ctx.Err() != nil {
+			return canceled(opDial, ctx)
+		}
+		return transportError(opDial, err)
+	}
+	h.transport, h.frames = t, newFrameReader(t)
+	// Closing the transport is what wakes a blocked Read or Write.
+	stop := context.AfterFunc(ctx, func() { t.Close() }) //nolint:errcheck // only to wake
+	err = h.exchange()
+	if !stop() {
+		err = canceled(opDial, ctx)
+	}
+	if err != nil {
+		t.Close() //nolint:errcheck // the first error is the one to tell
+	}
+	return err
+}
+
+func (h *handshake) exchange() error {
+	initiator, msg1, err := keyx.NewInitiator(keyx.InitiatorConfig{
+		Domain: h.cfg.Domain, Router: h.cfg.Router, Policy: h.cfg.Policy,
+		Grant: h.cfg.Grant, Key: h.cfg.Key, Rand: h.cfg.Rand,
+	})
+	if err != nil {
+		return keyxError(err)
+	}
+	msg2, err := h.ask(wire.AppendHello(nil, msg1), wire.TypeServerHello)
+	if err != nil {
+		return err
+	}
+	msg3, err := initiator.Respond(msg2, h.cfg.Now())
+	h.verdict = initiator.Verdict()
+	if err != nil {
+		return keyxError(err)
+	}
+	msg4, err := h.ask(wire.AppendFinish(nil, msg3), wire.TypeConfirm)
+	if err != nil {
+		return err
+	}
+	h.session, h.confirmation, err = initiator.Confirm(msg4)
+	if err != nil {
+		return keyxError(err)
+	}
+	return nil
+}
+
+// ask sends a frame and returns the message of the answer, which aliases the read
+// buffer.
+func (h *handshake) ask(frame []byte, want wire.Type) ([]byte, error) {
+	if _, err := h.transport.Write(frame); err != nil {
+		return nil, h.writeError(err)
+	}
+	f, err := h.frames.next(wire.MaxHandshakeFrame)
+	if err != nil {
+		return nil, readError(opDial, err)
+	}
+	switch f.Type {
+	case want:
+		return f.Msg, nil
+	case wire.TypeRefuse:
+		return nil, &Error{Op: opDial, Kind: Kind(f.Kind)}
+	default:
+		return nil, &Error{Op: opDial, Kind: KindProtocol, Err: errUnexpectedFrame}
+	}
+}
+
+// writeError looks for a refusal behind a failed write: a router that refuses
+// stops reading.
+func (h *handshake) writeError(err error) error {
+	if f, rerr := h.frames.next(wire.MaxHandshakeFrame); rerr == nil && f.Type == wire.TypeRefuse {
+		return &Error{Op: opDial, Kind: Kind(f.Kind)}
+	}
+	return transportError(opDial, err)
+}
+
+func keyxError(err error) error { return &Error{Op: opDial, Kind: kindOf(err), Err: err} }

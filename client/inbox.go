@@ -1,0 +1,148 @@
+package client
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+)
+
+// deliveryOverhead is about what a waiting delivery costs beyond its payload and
+// attributes: the Delivery, its slices and its place in the queue.
+const deliveryOverhead = 256
+
+// item is a delivery or a notice, in the order of arrival.
+type item struct {
+	delivery *Delivery
+	notice   error
+	size     int // bytes reserved for it
+}
+
+// inbox is the queue between the reader goroutine, which never waits, and
+// Receive. It is bounded in bytes; what does not fit is dropped and told.
+type inbox struct {
+	max   int64
+	bytes atomic.Int64  // reserved
+	wake  chan struct{} // a hint of new items; bound 1 is enough for a hint
+	done  chan struct{} // closed after the last push
+
+	taking sync.Mutex // guards front; held by Receive only
+	front  []item
+	next   int
+
+	mu   sync.Mutex // guards back; held for moments
+	back []item
+	err  error // set before done is closed
+}
+
+func newInbox(maxBytes int) *inbox {
+	return &inbox{max: int64(maxBytes), wake: make(chan struct{}, 1), done: make(chan struct{})}
+}
+
+// reserve claims room for a delivery of n bytes, before the work of opening it.
+func (in *inbox) reserve(n int) bool {
+	if in.bytes.Add(int64(n)) > in.max {
+		in.bytes.Add(-int64(n))
+		return false
+	}
+	return true
+}
+
+// cancel gives reserved room back.
+func (in *inbox) cancel(n int) { in.bytes.Add(-int64(n)) }
+
+// push appends what came in one frame. Losses next to each other become one
+// notice, and so do all while the inbox is full: notices cannot outgrow it.
+func (in *inbox) push(items []item) {
+	if len(items) == 0 {
+		return
+	}
+	in.mu.Lock()
+	for _, it := range items {
+		if !in.merge(it) {
+			in.back = append(in.back, it)
+		}
+	}
+	in.mu.Unlock()
+	in.signal()
+}
+
+func (in *inbox) merge(it item) bool {
+	lost, ok := it.notice.(*LostError) //nolint:errorlint // our own item, never wrapped
+	if !ok || len(in.back) == 0 {
+		return false
+	}
+	last, ok := in.back[len(in.back)-1].notice.(*LostError) //nolint:errorlint // as above
+	if !ok {
+		return false
+	}
+	last.N += lost.N
+	last.Overflow = last.Overflow || lost.Overflow
+	return true
+}
+
+func (in *inbox) signal() {
+	select {
+	case in.wake <- struct{}{}:
+	default:
+	}
+}
+
+// close ends the queue: what is in it can still be taken, then err is told.
+func (in *inbox) close(err error) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.err == nil {
+		in.err = err
+		close(in.done)
+	}
+}
+
+// take removes the oldest item; more tells whether others wait behind it.
+func (in *inbox) take() (it item, ok, more bool) {
+	in.taking.Lock()
+	defer in.taking.Unlock()
+	if in.next == len(in.front) {
+		in.mu.Lock()
+		in.front, in.back = in.back, in.front[:0]
+		in.mu.Unlock()
+		in.next = 0
+	}
+	if in.next == len(in.front) {
+		return item{}, false, false
+	}
+	it = in.front[in.next]
+	in.front[in.next] = item{}
+	in.next++
+	in.bytes.Add(-int64(it.size))
+	return it, true, in.next < len(in.front)
+}
+
+// pop waits for the oldest item.
+func (in *inbox) pop(ctx context.Context) (*Delivery, error) {
+	if ctx.Err() != nil {
+		return nil, canceled(opReceive, ctx)
+	}
+	if it, ok, _ := in.take(); ok {
+		return it.delivery, it.notice
+	}
+	for {
+		var ended bool
+		select {
+		case <-in.wake:
+		case <-in.done:
+			ended = true
+		case <-ctx.Done():
+			return nil, canceled(opReceive, ctx)
+		}
+		it, ok, more := in.take()
+		switch {
+		case ok && more:
+			in.signal() // another Receive may be waiting; the hint was for all
+			return it.delivery, it.notice
+		case ok:
+			return it.delivery, it.notice
+		case ended:
+			return nil, in.err
+		}
+	}
+}

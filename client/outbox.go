@@ -1,0 +1,232 @@
+package client
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/scbr/scbr/keyx"
+	"github.com/scbr/scbr/keyx/message"
+	"github.com/scbr/scbr/matcher/filter"
+	"github.com/scbr/scbr/router/wire"
+)
+
+const (
+	// MaxPayloadBytes bounds one payload: together with its attributes, which stand
+	// in the header and in the sealed payload, it fits into one frame.
+	MaxPayloadBytes = wire.MaxFrame - 2*filter.MaxEventBytes - 1024
+	// maxBatchBytes is where a batch ends even when more headers would fit: large
+	// enough to amortise seals and writes, small enough to keep the pipe flowing.
+	maxBatchBytes = 256 << 10
+	// maxFlushBatches bounds the batches of one write.
+	maxFlushBatches = 4
+	// maxSpareBatches bounds the batches kept for use again.
+	maxSpareBatches = 16
+)
+
+// batch is what one sealed blob of publications is made of. It is kept until all
+// of them are acknowledged, so that the very same bytes could be sent again.
+type batch struct {
+	flight *flight
+	plain  []byte // the publish message
+	body   []byte // sealed payloads, one behind the other
+	ends   []int  // where each of them ends
+}
+
+func (b *batch) bytes() int { return len(b.plain) + len(b.body) }
+
+// payloads appends the sealed payloads to dst.
+func (b *batch) payloads(dst [][]byte) [][]byte {
+	start := 0
+	for _, end := range b.ends {
+		dst = append(dst, b.body[start:end])
+		start = end
+	}
+	return dst
+}
+
+// outbox is the way out: publications sealed by their callers and commands, both
+// taken by the one writer goroutine, and what is not acknowledged yet.
+type outbox struct {
+	id         keyx.PublicationID // all but Counter, which publish sets
+	maxUnacked int
+	maxBytes   int
+	sealed     atomic.Uint64 // newest counter whose blob is complete
+
+	mu       sync.Mutex
+	work     sync.Cond // signalled for the writer
+	content  *keyx.ContentKeys
+	attrs    []byte   // scratch
+	next     uint64   // next publication counter
+	handled  uint64   // acknowledgement watermark
+	bytes    int      // of batches
+	batches  []*batch // in counter order: those the writer took, then those waiting
+	taken    int      // how many of batches the writer took
+	spare    []*batch
+	commands [][]byte      // plaintext commands waiting
+	space    chan struct{} // closed at the next acknowledgement; nil if nobody waits
+	closing  bool          // no more publications and commands
+	bye      bool          // the writer shall take leave
+	err      *Error        // the session has ended
+	stats    Stats
+}
+
+func newOutbox(id keyx.PublicationID, content *keyx.ContentKeys, cfg *Config) *outbox {
+	o := &outbox{id: id, content: content, maxUnacked: cfg.MaxUnacked, maxBytes: cfg.MaxUnackedBytes, next: 1}
+	o.work.L = &o.mu
+	return o
+}
+
+// usable tells why nothing more may be sent, or nil. With mu held.
+func (o *outbox) usable(op string) error {
+	switch {
+	case o.err != nil:
+		return &Error{Op: op, Kind: o.err.Kind, Err: o.err.Err}
+	case o.closing:
+		return &Error{Op: op, Kind: KindClosed, Err: ErrClosed}
+	}
+	return nil
+}
+
+// publish seals one publication into the batch being filled.
+func (o *outbox) publish(ctx context.Context, event filter.Event, payload []byte) (Receipt, error) {
+	if ctx.Err() != nil {
+		return Receipt{}, canceled(opPublish, ctx)
+	}
+	if len(payload) > MaxPayloadBytes {
+		return Receipt{}, &Error{Op: opPublish, Kind: KindTooLarge}
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err := o.awaitSpace(ctx, len(payload)); err != nil {
+		return Receipt{}, err
+	}
+	o.attrs = event.AppendBinary(o.attrs[:0])
+	if len(o.attrs) > message.MaxAttrsBytes {
+		return Receipt{}, &Error{Op: opPublish, Kind: KindTooLarge}
+	}
+	// Sealing happens inside the lock: a counter is used up exactly when its header
+	// stands in a batch, so headers are in order and no key seals two messages.
+	var ck [32]byte
+	var salt [16]byte
+	if err := o.content.Derive(o.id.Run, o.next, &ck, &salt); err != nil {
+		return Receipt{}, &Error{Op: opPublish, Kind: kindOf(err), Err: err}
+	}
+	b := o.filling(message.HeaderBytes+len(o.attrs), keyx.PayloadOverhead+len(o.attrs)+len(payload))
+	before, start := b.bytes(), len(b.body)
+	o.id.Counter = o.next
+	key := keyx.PayloadKey(&ck, nil, &o.id)
+	body := keyx.SealPayload(b.body, &key, &salt, o.attrs, payload)
+	plain, err := message.AppendHeader(b.plain, &message.Header{
+		Run: o.id.Run, Counter: o.next, Commitment: keyx.Commit(&o.id, &key, body[start:]), Attrs: o.attrs,
+	})
+	if err != nil {
+		panic("client: a header within its limits was refused: " + err.Error())
+	}
+	b.plain, b.body, b.ends = plain, body, append(b.ends, len(body))
+	b.flight.n++
+	o.next++
+	o.bytes += b.bytes() - before
+	o.stats.Published++
+	o.work.Signal()
+	return Receipt{run: o.id.Run, counter: o.id.Counter, flight: b.flight}, nil
+}
+
+// awaitSpace returns once one more publication of n bytes fits into the window.
+// With mu held, which it gives up while it waits.
+func (o *outbox) awaitSpace(ctx context.Context, n int) error {
+	for {
+		if err := o.usable(opPublish); err != nil {
+			return err
+		}
+		unacked := o.next - 1 - o.handled
+		if unacked == 0 || unacked < uint64(o.maxUnacked) && o.bytes+n <= o.maxBytes {
+			return nil
+		}
+		if err := o.awaitAck(ctx); err != nil {
+			return canceled(opPublish, ctx)
+		}
+	}
+}
+
+// awaitAck waits until an acknowledgement or the end. With mu held, which it gives
+// up while it waits.
+func (o *outbox) awaitAck(ctx context.Context) error {
+	if o.space == nil {
+		o.space = make(chan struct{})
+	}
+	space := o.space
+	o.mu.Unlock()
+	defer o.mu.Lock()
+	select {
+	case <-space:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// release lets everybody look again who waits for space. With mu held.
+func (o *outbox) release() {
+	if o.space != nil {
+		close(o.space)
+		o.space = nil
+	}
+}
+
+// filling is the batch to put a header and a sealed payload of these lengths into.
+// With mu held.
+func (o *outbox) filling(header, payload int) *batch {
+	if n := len(o.batches); n > o.taken {
+		b := o.batches[n-1]
+		if len(b.ends) < message.MaxHeaders && b.bytes()+header+payload <= maxBatchBytes {
+			return b
+		}
+	}
+	b := &batch{}
+	if n := len(o.spare); n > 0 {
+		b, o.spare = o.spare[n-1], o.spare[:n-1]
+	}
+	b.flight = &flight{first: o.next, done: make(chan struct{})}
+	b.plain, b.body, b.ends = message.BeginPublish(b.plain[:0]), b.body[:0], b.ends[:0]
+	o.batches = append(o.batches, b)
+	return b
+}
+
+// command queues one plaintext command.
+func (o *outbox) command(op string, msg []byte) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err := o.usable(op); err != nil {
+		return err
+	}
+	o.commands = append(o.commands, msg)
+	o.work.Signal()
+	return nil
+}
+
+// flush is what the writer takes at once.
+type flush struct {
+	commands [][]byte
+	batches  []*batch
+	bye      bool
+}
+
+// take waits for work and moves it into f; false at the end of the session.
+// Commands go first: whoever waits for one waits for a round trip.
+func (o *outbox) take(f *flush) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for o.err == nil && !o.bye && len(o.commands) == 0 && o.taken == len(o.batches) {
+		o.work.Wait()
+	}
+	if o.err != nil {
+		return false
+	}
+	f.commands, o.commands = o.commands, f.commands[:0]
+	n := min(len(o.batches), o.taken+maxFlushBatches)
+	f.batches = append(f.batches[:0], o.batches[o.taken:n]...)
+	o.taken = n
+	f.bye = o.bye && n == len(o.batches)
+	return true
+}

@@ -1,0 +1,157 @@
+package client
+
+import (
+	"errors"
+	"sync/atomic"
+
+	"github.com/scbr/scbr/keyx"
+	"github.com/scbr/scbr/keyx/message"
+	"github.com/scbr/scbr/router/wire"
+)
+
+var (
+	errEvents      = errors.New("the enclave sealed another history of blobs than we opened")
+	errNumbers     = errors.New("delivery numbers went backwards")
+	errRevocation  = errors.New("the enclave's revocation list went backwards")
+	errControlData = errors.New("payloads came with a message that has none")
+)
+
+// receiver is what the reader goroutine knows: it opens blobs in order, keeps
+// count, and fills the inbox.
+type receiver struct {
+	client     *Client
+	opener     *keyx.Opener
+	requireGK  bool
+	revocation uint64 // newest list number seen
+	next       uint64 // number of the next delivery
+	gap        bool   // a blob was missing: the running hash is lost for good
+
+	names      map[string]string // subjects seen, so that each is allocated once
+	duplicates *duplicates
+	payloads   payloads
+	envelope   message.Envelope
+	id         keyx.PublicationID
+	items      []item // of the frame at hand
+
+	delivered, repeated, lost, overflowed, refused atomic.Uint64
+}
+
+func newReceiver(c *Client, opener *keyx.Opener, requireGK bool) *receiver {
+	return &receiver{
+		client: c, opener: opener, requireGK: requireGK,
+		revocation: c.confirmation.Revocation,
+		names:      make(map[string]string),
+		duplicates: newDuplicates(),
+		id:         keyx.PublicationID{Domain: c.cfg.Domain.Name},
+	}
+}
+
+func (r *receiver) addTo(s *Stats) {
+	s.Delivered = r.delivered.Load()
+	s.Duplicates = r.repeated.Load()
+	s.Lost = r.lost.Load()
+	s.Overflowed = r.overflowed.Load()
+	s.IntegrityRefused = r.refused.Load()
+}
+
+// blob opens one sealed blob and handles the message in it.
+func (r *receiver) blob(f *wire.Frame) *Error {
+	count, sum := r.opener.Chain()
+	msg, skipped, err := r.opener.Open(f.Blob[8:8], f.Blob)
+	if err != nil {
+		return integrity(err)
+	}
+	// How many deliveries a missing blob held is told by the next number.
+	r.gap = r.gap || skipped > 0
+	t, err := message.TypeOf(msg)
+	if err != nil {
+		return protocol(err)
+	}
+	if t != message.TypeDeliver && (f.Count > 0 || r.payloads.count() > 0) {
+		return integrity(errControlData)
+	}
+	switch t {
+	case message.TypeDeliver:
+		return r.deliver(msg, f)
+	case message.TypeAck:
+		return r.ack(msg)
+	case message.TypeReply:
+		reply, err := message.DecodeReply(msg)
+		if err != nil {
+			return protocol(err)
+		}
+		r.client.commands.answered(reply.Op, reply.ID, reply.Kind)
+		return nil
+	case message.TypeHeartbeat:
+		return r.heartbeat(msg, count+skipped, &sum)
+	default:
+		return protocol(errUnexpectedFrame)
+	}
+}
+
+func (r *receiver) ack(msg []byte) *Error {
+	ack, err := message.ReadAck(msg)
+	if err != nil {
+		return protocol(err)
+	}
+	if err := r.client.history.confirm(ack.CmdCount, &ack.CmdChain); err != nil {
+		return integrity(err)
+	}
+	if err := r.client.outbox.acknowledge(&ack); err != nil {
+		return integrity(err)
+	}
+	return nil
+}
+
+// heartbeat compares histories in both directions and the number of deliveries.
+// count and sum are our running hash before this blob.
+func (r *receiver) heartbeat(msg []byte, count uint64, sum *[32]byte) *Error {
+	h, err := message.DecodeHeartbeat(msg)
+	if err != nil {
+		return protocol(err)
+	}
+	if h.EvCount != count || !r.gap && h.EvChain != *sum {
+		return integrity(errEvents)
+	}
+	if err := r.client.history.confirm(h.CmdCount, &h.CmdChain); err != nil {
+		return integrity(err)
+	}
+	if err := r.list(h.Revocation); err != nil {
+		return err
+	}
+	if h.Delivered < r.next {
+		return integrity(errNumbers)
+	}
+	r.client.watchdog.Reset(r.client.cfg.HeartbeatTimeout)
+	r.missing(h.Delivered - r.next)
+	r.next = h.Delivered
+	r.publish()
+	return nil
+}
+
+// list takes a revocation-list number of the enclave, which only grows.
+func (r *receiver) list(number uint64) *Error {
+	if number < r.revocation {
+		return integrity(errRevocation)
+	}
+	r.revocation = number
+	return nil
+}
+
+// missing notes deliveries that were numbered and never came.
+func (r *receiver) missing(n uint64) {
+	if n > 0 {
+		r.lost.Add(n)
+		r.items = append(r.items, item{notice: &LostError{N: n}})
+	}
+}
+
+// publish hands the items of a frame to the inbox.
+func (r *receiver) publish() {
+	r.client.inbox.push(r.items)
+	clear(r.items)
+	r.items = r.items[:0]
+}
+
+func integrity(err error) *Error { return &Error{Op: opReceive, Kind: KindIntegrity, Err: err} }
+func protocol(err error) *Error  { return &Error{Op: opReceive, Kind: KindProtocol, Err: err} }
