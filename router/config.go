@@ -1,0 +1,191 @@
+package router
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/scbr/scbr/enclave/abi"
+	"github.com/scbr/scbr/router/wire"
+)
+
+// Config says what a router serves and with which bounds.
+type Config struct {
+	// PacketConn is the socket to listen on; nil makes Serve open ListenAddr. Serve closes neither a PacketConn it was given
+	// nor uses it after it returned.
+	PacketConn net.PacketConn
+	// ListenAddr is a UDP host:port, used when PacketConn is nil. Port 0 takes a free one; Addr tells which.
+	ListenAddr string
+	// Enclave is the link; Serve closes it.
+	Enclave io.ReadWriteCloser
+	// Limits holds every bound; the zero value means DefaultLimits.
+	Limits Limits
+	// Metrics receives the router's collectors; nil keeps them private.
+	Metrics *prometheus.Registry
+	// Logger receives what an operator must know, never anything about a client; nil discards.
+	Logger *slog.Logger
+	// Tap, if not nil, sees every byte that the router receives or queues. For tests: it must not keep or change b.
+	Tap func(point TapPoint, b []byte)
+}
+
+// TapPoint says where Config.Tap saw bytes.
+type TapPoint uint8
+
+const (
+	// TapFromClient is what was read from a client's stream.
+	TapFromClient TapPoint = iota + 1
+	// TapToEnclave is what was queued for the link.
+	TapToEnclave
+	// TapFromEnclave is what was read from the link.
+	TapFromEnclave
+	// TapToClient is what a session's queue wrote to its stream.
+	TapToClient
+)
+
+// Limits are the bounds of a router. All must be positive.
+type Limits struct {
+	// MaxHalfOpen bounds the key exchanges going on at once, QUIC handshakes included. Each costs the enclave two X-Wing
+	// operations (about 0.2 ms), so the default is a quarter of a second of work.
+	MaxHalfOpen int
+	// MaxHalfOpenPerAddress bounds those of one IPv4 address or IPv6 /64. Above half of it new attempts from the address must
+	// first prove that they receive there (QUIC Retry), so that forged packets cannot use up a victim's share.
+	MaxHalfOpenPerAddress int
+	// MaxSessions bounds sessions and key exchanges together: memory.
+	MaxSessions int
+	// MaxSessionsPerAddress bounds those of one IPv4 address or IPv6 /64.
+	MaxSessionsPerAddress int
+	// HandshakeTimeout bounds the time from the end of the QUIC handshake to the enclave's confirmation.
+	HandshakeTimeout time.Duration
+	// FrameTimeout bounds the time between the first and the last byte of a frame.
+	FrameTimeout time.Duration
+	// QueueBytes bounds what waits for one session, with what is being written; a burst is dropped above it.
+	QueueBytes int
+	// QueueItems bounds the envelopes that wait for one session.
+	QueueItems int
+	// ControlReserve is what control blobs (acknowledgements, replies, heartbeats) may take above QueueBytes. A session that exceeds
+	// also that is disconnected: a lost acknowledgement would only be repeated into the same full queue.
+	ControlReserve int
+	// LinkBytes bounds what waits for the link; above it, readers of clients wait.
+	LinkBytes int
+	// PayloadBytes bounds the payloads the enclave has not handled yet; above it, readers of clients wait.
+	PayloadBytes int
+	// PauseMax bounds how long one publication frame waits for queues above half of their bound.
+	PauseMax time.Duration
+	// HoldMax bounds how long one session above half of its bound makes publishers wait: longer is not a burst but a slow
+	// consumer, which must not slow down others.
+	HoldMax time.Duration
+	// WriteTimeout bounds the time a client takes to accept one chunk (64 KiB, or one large payload).
+	WriteTimeout time.Duration
+	// Linger bounds the time an ended session has to take its last frames.
+	Linger time.Duration
+	// PayloadGrace is how long payloads outlive their session: time for the enclave to handle what it was sent before.
+	PayloadGrace time.Duration
+	// TickInterval is the time between Tick frames to the enclave, which make its heartbeats due.
+	TickInterval time.Duration
+	// StartTimeout bounds the wait for the enclave's Ready.
+	StartTimeout time.Duration
+	// StopTimeout bounds the wait for the enclave's Bye.
+	StopTimeout time.Duration
+}
+
+// DefaultLimits suit one host with a few thousand sessions.
+func DefaultLimits() Limits {
+	return Limits{
+		MaxHalfOpen:           1024,
+		MaxHalfOpenPerAddress: 128,
+		MaxSessions:           16384,
+		MaxSessionsPerAddress: 2048,
+		HandshakeTimeout:      10 * time.Second,
+		FrameTimeout:          30 * time.Second,
+		QueueBytes:            64 << 20,
+		QueueItems:            1 << 19,
+		ControlReserve:        256 << 10,
+		LinkBytes:             4 << 20,
+		PayloadBytes:          256 << 20,
+		PauseMax:              200 * time.Millisecond,
+		HoldMax:               2 * time.Second,
+		WriteTimeout:          10 * time.Second,
+		Linger:                time.Second,
+		PayloadGrace:          10 * time.Second,
+		TickInterval:          250 * time.Millisecond,
+		StartTimeout:          30 * time.Second,
+		StopTimeout:           3 * time.Second,
+	}
+}
+
+const (
+	// quicHandshakeTimeout is quic-go's HandshakeIdleTimeout: a QUIC handshake that makes no progress ends after it.
+	quicHandshakeTimeout = 5 * time.Second
+	// maxIdleTimeout ends a session whose client is silent, keep-alives included.
+	maxIdleTimeout = 30 * time.Second
+	// keepAlivePeriod keeps NAT bindings of UDP (RFC 4787: at least 2 min, in practice 30 s) and idle sessions alive.
+	keepAlivePeriod = 10 * time.Second
+	// initialWindow is the first QUIC receive window: one frame of handshake size and some.
+	initialWindow = 256 << 10
+	// maxWindow is the largest QUIC receive window of a session: 1 Gbit/s at 32 ms round trip.
+	maxWindow = 4 << 20
+	// windowBudget bounds the sum of all windows above the initial one, which a client may fill while its reader waits.
+	windowBudget = 1 << 30
+	// maxBlob is the largest blob that fits into a Data frame of the link.
+	maxBlob = abi.MaxFrame - 20
+)
+
+// normalize fills the defaults in and reports every fault.
+func (c *Config) normalize() error {
+	if c.Limits == (Limits{}) {
+		c.Limits = DefaultLimits()
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Metrics == nil {
+		c.Metrics = prometheus.NewRegistry()
+	}
+	var faults []error
+	if c.Enclave == nil {
+		faults = append(faults, errors.New("no enclave link"))
+	}
+	if c.PacketConn == nil && c.ListenAddr == "" {
+		faults = append(faults, errors.New("nothing to listen on"))
+	}
+	return errors.Join(append(faults, c.Limits.faults()...)...)
+}
+
+func (l *Limits) faults() []error {
+	var faults []error
+	for _, v := range []struct {
+		name  string
+		value int64
+		least int64
+	}{
+		{"MaxHalfOpen", int64(l.MaxHalfOpen), 1},
+		{"MaxHalfOpenPerAddress", int64(l.MaxHalfOpenPerAddress), 1},
+		{"MaxSessions", int64(l.MaxSessions), 1},
+		{"MaxSessionsPerAddress", int64(l.MaxSessionsPerAddress), 1},
+		{"HandshakeTimeout", int64(l.HandshakeTimeout), 1},
+		{"FrameTimeout", int64(l.FrameTimeout), 1},
+		{"QueueBytes", int64(l.QueueBytes), 1},
+		{"QueueItems", int64(l.QueueItems), 1},
+		{"ControlReserve", int64(l.ControlReserve), wire.MaxHandshakeFrame},
+		{"LinkBytes", int64(l.LinkBytes), 1},
+		{"PayloadBytes", int64(l.PayloadBytes), 1},
+		{"PauseMax", int64(l.PauseMax), 1},
+		{"HoldMax", int64(l.HoldMax), 1},
+		{"WriteTimeout", int64(l.WriteTimeout), 1},
+		{"Linger", int64(l.Linger), 1},
+		{"PayloadGrace", int64(l.PayloadGrace), 1},
+		{"TickInterval", int64(l.TickInterval), 1},
+		{"StartTimeout", int64(l.StartTimeout), 1},
+		{"StopTimeout", int64(l.StopTimeout), 1},
+	} {
+		if v.value < v.least {
+			faults = append(faults, fmt.Errorf("limit %s is %d, below %d", v.name, v.value, v.least))
+		}
+	}
+	return faults
+}

@@ -1,0 +1,123 @@
+package router
+
+import (
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/scbr/scbr/enclave/abi"
+	"github.com/scbr/scbr/router/wire"
+)
+
+const namespace = "scbr"
+
+// gauge is a number that many goroutines change and only a scrape reads.
+type gauge struct{ v atomic.Int64 }
+
+func (g *gauge) add(n int64) { g.v.Add(n) }
+
+// metrics are the router's collectors. Labels take values from fixed lists only: nothing in them depends on a client.
+type metrics struct {
+	refusals      *prometheus.CounterVec
+	refusedUntold prometheus.Counter
+	drops         *prometheus.CounterVec
+	faults        *prometheus.CounterVec
+
+	framesIn, framesOut, bytesIn, bytesOut prometheus.Counter
+	publications, handled, deliveries      prometheus.Counter
+	pauses, pausedSeconds                  prometheus.Counter
+	swept                                  prometheus.Counter
+	batchBytes                             prometheus.Histogram
+
+	queueBytes gauge
+	stats      atomic.Pointer[abi.StatsBody]
+}
+
+// dropReasons are the values of the drop metric's label.
+func (v verdict) reason() string {
+	switch v {
+	case dropFull:
+		return "queue_full"
+	case dropEnded:
+		return "session_ended"
+	case dropLarge:
+		return "delivery_too_large"
+	case overflow:
+		return "control_reserve_full"
+	case queued:
+	}
+	return "none"
+}
+
+func newMetrics() *metrics {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Subsystem: "router", Name: name, Help: help})
+	}
+	vec := func(name, help, label string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Subsystem: "router", Name: name, Help: help}, []string{label})
+	}
+	m := &metrics{
+		refusals:      vec("refusals_total", "Connections and sessions ended by the router or the enclave, by reason.", "reason"),
+		drops:         vec("drops_total", "Deliveries not queued, by reason.", "reason"),
+		faults:        vec("enclave_faults_total", "Frames of the enclave that made no sense and were ignored, by reason.", "reason"),
+		refusedUntold: counter("refused_untold_total", "Connections refused by QUIC because too many were being refused with a number."),
+		framesIn:      counter("frames_in_total", "Frames read from clients."),
+		framesOut:     counter("blobs_out_total", "Blobs and key exchange messages queued for clients."),
+		bytesIn:       counter("bytes_in_total", "Bytes read from clients."),
+		bytesOut:      counter("bytes_out_total", "Bytes written to clients."),
+		publications:  counter("publications_total", "Publications forwarded to the enclave."),
+		handled:       counter("publications_handled_total", "Publications the enclave has handled."),
+		deliveries:    counter("deliveries_total", "Envelopes with their payloads queued for clients."),
+		pauses:        counter("publish_pauses_total", "Publication frames that waited for a delivery queue."),
+		pausedSeconds: counter("publish_paused_seconds_total", "Time publication frames waited for a delivery queue."),
+		swept:         counter("payloads_swept_total", "Payloads of ended sessions that the enclave never reported as handled."),
+		batchBytes: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: namespace, Subsystem: "router", Name: "link_batch_bytes",
+			Help: "Bytes per write to the enclave.", Buckets: prometheus.ExponentialBuckets(64, 4, 9),
+		}),
+	}
+	for k := wire.Unavailable; k <= wire.TooManySessions; k++ {
+		m.refusals.WithLabelValues(k.String())
+	}
+	for v := dropFull; v <= overflow; v++ {
+		m.drops.WithLabelValues(v.reason())
+	}
+	return m
+}
+
+// register adds everything to reg, with what is read at scrape time.
+func (m *metrics) register(reg *prometheus.Registry, r *Router) error {
+	gaugeFunc := func(subsystem, name, help string, f func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Subsystem: subsystem, Name: name, Help: help}, f)
+	}
+	stat := func(name, help string, f func(s *abi.StatsBody) float64) prometheus.Collector {
+		return gaugeFunc("enclave", name, help, func() float64 {
+			if s := m.stats.Load(); s != nil {
+				return f(s)
+			}
+			return 0
+		})
+	}
+	for _, c := range []prometheus.Collector{
+		m.refusals, m.drops, m.faults, m.refusedUntold, m.framesIn, m.framesOut, m.bytesIn, m.bytesOut, m.publications, m.handled,
+		m.deliveries, m.pauses, m.pausedSeconds, m.swept, m.batchBytes,
+		gaugeFunc("router", "sessions", "Confirmed sessions.", func() float64 { _, n := r.admission.counts(); return float64(n) }),
+		gaugeFunc("router", "half_open", "Key exchanges going on.", func() float64 { n, _ := r.admission.counts(); return float64(n) }),
+		gaugeFunc("router", "queue_bytes", "Bytes waiting for clients.", func() float64 { return float64(m.queueBytes.v.Load()) }),
+		gaugeFunc("router", "payloads", "Payloads waiting for the enclave.", func() float64 { n, _ := r.payloads.counts(); return float64(n) }),
+		gaugeFunc("router", "payload_bytes", "Bytes of payloads waiting for the enclave.", func() float64 { _, n := r.payloads.counts(); return float64(n) }),
+		stat("subscriptions", "Subscriptions stored.", func(s *abi.StatsBody) float64 { return float64(s.Subscriptions) }),
+		stat("nodes", "Distinct filters stored.", func(s *abi.StatsBody) float64 { return float64(s.Nodes) }),
+		stat("store_bytes", "Bytes of the subscription store in use.", func(s *abi.StatsBody) float64 { return float64(s.StoreBytes) }),
+		stat("budget_bytes", "Bytes the subscription store may use.", func(s *abi.StatsBody) float64 { return float64(s.BudgetBytes) }),
+		stat("sessions", "Sessions alive in the enclave.", func(s *abi.StatsBody) float64 { return float64(s.Sessions) }),
+		stat("handled", "Publications handled since the enclave started.", func(s *abi.StatsBody) float64 { return float64(s.Handled) }),
+		stat("matched", "Envelopes sealed since the enclave started.", func(s *abi.StatsBody) float64 { return float64(s.Matched) }),
+		stat("refused", "Publications and commands refused since the enclave started.", func(s *abi.StatsBody) float64 { return float64(s.Refused) }),
+	} {
+		if err := reg.Register(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,236 @@
+package router
+
+import (
+	"sync"
+	"time"
+
+	"github.com/scbr/scbr/router/wire"
+)
+
+const (
+	// smallChunk is the first chunk of an empty queue: most answers to a waiting client fit.
+	smallChunk = 4 << 10
+	// largeChunk is every other chunk, and with it the size of a coalesced write: about 45 packets, more than one GSO send.
+	largeChunk = 64 << 10
+)
+
+// verdict says what became of a blob given to a queue.
+type verdict int
+
+const (
+	queued verdict = iota
+	dropFull
+	dropEnded
+	dropLarge
+	overflow // the session has to be disconnected
+)
+
+// queue is what waits for one session, already encoded as frames in the order of the enclave, in chunks that the session's
+// writer takes all at once.
+type queue struct {
+	limits *Limits
+	gate   *gate
+	chunks *chunkPool
+	total  *gauge
+
+	mu      sync.Mutex
+	work    sync.Cond
+	pending []chunk
+	bytes   int // with what the writer is writing
+	items   int
+	above   bool // above half of its bound: holds the gate
+	idle    bool // the writer waits
+	ended   bool // takes nothing more
+	last    wire.Kind
+}
+
+// chunk is a piece of the byte stream.
+type chunk struct {
+	b      []byte
+	items  int
+	shared bool // a payload that other queues hold as well
+}
+
+func newQueue(l *Limits, g *gate, p *chunkPool, total *gauge) *queue {
+	q := &queue{limits: l, gate: g, chunks: p, total: total}
+	q.work.L = &q.mu
+	return q
+}
+
+// control queues a frame of the key exchange, or a blob without payloads; enc appends it, n is its size or a little more.
+func (q *queue) control(n int, enc func(dst []byte) []byte) verdict {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.ended {
+		return dropEnded
+	}
+	if q.bytes+n > q.limits.QueueBytes+q.limits.ControlReserve {
+		return overflow
+	}
+	c := q.room(n)
+	before := len(c.b)
+	c.b = enc(c.b)
+	q.grow(len(c.b)-before, 0)
+	return queued
+}
+
+// deliver queues a blob and the payloads of its envelopes, of payloadBytes together; all or nothing.
+func (q *queue) deliver(blob []byte, payloads [][]byte, payloadBytes int) verdict {
+	if payloadBytes > wire.MaxDelivery {
+		return dropLarge
+	}
+	n := wire.DataOverhead + len(blob) + wire.PayloadOverhead*len(payloads) + payloadBytes
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.ended {
+		return dropEnded
+	}
+	if q.bytes+n > q.limits.QueueBytes || q.items+len(payloads) > q.limits.QueueItems {
+		return dropFull
+	}
+	for wire.DataSize(len(blob), len(payloads), payloadBytes) > wire.MaxFrame && len(payloads) > 0 {
+		k, size := leading(payloads)
+		c := q.room(wire.HeaderBytes + 2)
+		c.b = wire.AppendPayloadsHead(c.b, k, size)
+		q.grow(wire.HeaderBytes+2, 0)
+		q.put(payloads[:k])
+		payloads, payloadBytes = payloads[k:], payloadBytes-size
+	}
+	c := q.room(wire.DataOverhead + len(blob))
+	c.b = wire.AppendDeliveryHead(c.b, blob, len(payloads), payloadBytes)
+	q.grow(wire.DataOverhead+len(blob), 0)
+	q.put(payloads)
+	if !q.above && q.bytes > q.limits.QueueBytes/2 {
+		q.above = true
+		q.gate.close(q, time.Now())
+	}
+	return queued
+}
+
+// leading is how many payloads fit into a frame of their own.
+func leading(payloads [][]byte) (k, size int) {
+	room := wire.MaxFrame - wire.HeaderBytes
+	for _, p := range payloads {
+		room -= wire.PayloadOverhead + len(p)
+		if room < 0 {
+			break
+		}
+		k, size = k+1, size+len(p)
+	}
+	return k, size
+}
+
+// put appends payloads: small ones by copy, large ones by reference.
+func (q *queue) put(payloads [][]byte) {
+	for _, p := range payloads {
+		if len(p) < shareBytes {
+			c := q.room(wire.PayloadOverhead + len(p))
+			c.b = append(wire.AppendPayloadHead(c.b, len(p)), p...)
+			c.items++
+		} else {
+			c := q.room(wire.PayloadOverhead)
+			c.b = wire.AppendPayloadHead(c.b, len(p))
+			q.pending = append(q.pending, chunk{b: p, items: 1, shared: true})
+		}
+		q.grow(wire.PayloadOverhead+len(p), 1)
+	}
+}
+
+// room returns a chunk with space for n bytes.
+func (q *queue) room(n int) *chunk {
+	if k := len(q.pending); k > 0 {
+		if c := &q.pending[k-1]; !c.shared && cap(c.b)-len(c.b) >= n {
+			return c
+		}
+	}
+	size := largeChunk
+	if len(q.pending) == 0 {
+		size = smallChunk
+	}
+	q.pending = append(q.pending, chunk{b: q.chunks.get(max(size, n))})
+	return &q.pending[len(q.pending)-1]
+}
+
+func (q *queue) grow(bytes, items int) {
+	q.bytes += bytes
+	q.items += items
+	q.total.add(int64(bytes))
+}
+
+// wake starts the writer if it waits for work.
+func (q *queue) wake() {
+	q.mu.Lock()
+	if q.idle {
+		q.work.Signal()
+	}
+	q.mu.Unlock()
+}
+
+// end makes the writer send what is pending and a refusal of that kind (0: none), and stop.
+func (q *queue) end(kind wire.Kind) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.ended {
+		return
+	}
+	q.ended, q.last = true, kind
+	q.gate.open(q)
+	q.work.Signal()
+}
+
+// take waits for work and takes all of it; at the end it returns nothing and the last word.
+func (q *queue) take(spare []chunk) (work []chunk, last wire.Kind, ended bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.pending) == 0 && !q.ended {
+		q.idle = true
+		q.work.Wait()
+		q.idle = false
+	}
+	work, q.pending = q.pending, spare[:0]
+	return work, q.last, q.ended && len(work) == 0
+}
+
+// done is called by the writer for each chunk it wrote or gave up.
+func (q *queue) done(c chunk) {
+	q.mu.Lock()
+	q.bytes -= len(c.b)
+	q.items -= c.items
+	if q.above && q.bytes <= q.limits.QueueBytes/2 {
+		q.above = false
+		q.gate.open(q)
+	}
+	q.mu.Unlock()
+	q.total.add(-int64(len(c.b)))
+	if !c.shared {
+		q.chunks.put(c.b)
+	}
+}
+
+// chunkPool keeps chunks of the two sizes.
+type chunkPool struct{ small, large sync.Pool }
+
+func (p *chunkPool) get(n int) []byte {
+	var b *[]byte
+	switch {
+	case n <= smallChunk:
+		b, _ = p.small.Get().(*[]byte)
+		n = smallChunk
+	case n <= largeChunk:
+		b, _ = p.large.Get().(*[]byte)
+		n = largeChunk
+	}
+	if b != nil {
+		return (*b)[:0]
+	}
+	return make([]byte, 0, n)
+}
+
+func (p *chunkPool) put(b []byte) {
+	switch cap(b) {
+	case smallChunk:
+		p.small.Put(&b)
+	case largeChunk:
+		p.large.Put(&b)
+	}
+}
