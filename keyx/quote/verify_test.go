@@ -346,3 +346,15 @@ func splitPEM(b []byte) (out [][]byte) {
 	}
 	return out
 }
+
+func TestRefusalError(t *testing.T) {
+	a := newAttempt(t, newSim(t, 1, sim.Config{}))
+	a.raw = withChain(a.raw, []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"))
+	_, err := a.verify()
+	var r *quote.Refusal
+	require.ErrorAs(t, err, &r)
+	require.ErrorIs(t, err, r.Err, "the cause can be unwrapped")
+	for _, part := range []string{r.Check, r.Reason, r.Remedy} {
+		require.ErrorContains(t, err, part)
+	}
+}
