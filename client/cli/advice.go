@@ -1,0 +1,61 @@
+package cli
+
+import (
+	"errors"
+	"io/fs"
+
+	"github.com/scbr/scbr/client"
+	"github.com/scbr/scbr/keyx"
+	"github.com/scbr/scbr/keyx/quote"
+)
+
+// advice says what to do next about err, or nothing where err says it itself.
+func advice(err error) string {
+	if errors.Is(err, fs.ErrExist) {
+		return "nothing was changed: choose another name, or move the old file away first"
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return "check --dir and --as: a client directory holds domain.json, policy.json, NAME.key and NAME.grant (routerd --dev DIR makes one)"
+	}
+	if _, ok := errors.AsType[*quote.Refusal](err); ok {
+		return "" // a refusal carries its own remedy
+	}
+	e, ok := errors.AsType[*client.Error](err)
+	if !ok {
+		return ""
+	}
+	return adviceFor(e.Kind)
+}
+
+func adviceFor(k client.Kind) string {
+	switch k {
+	case client.KindTransport:
+		return "check that routerd runs and that --addr is its address; lost sessions are not resumed, run the command again"
+	case client.KindUnavailable, client.KindShuttingDown, client.KindTooManyHalfOpen, client.KindTooManyFromAddress,
+		client.KindTooManySessions, client.Kind(keyx.KindTooManySessions):
+		return "the router cannot serve you now: try again later"
+	case client.KindHandshakeTimeout, client.KindCanceled:
+		return "check --addr, that routerd is ready, and --timeout"
+	case client.KindSlowConsumer:
+		return "read faster, or ask for less with a narrower --where"
+	case client.Kind(keyx.KindConfigMismatch), client.Kind(keyx.KindBindMismatch), client.Kind(keyx.KindEvidenceRefused):
+		return "do not use this router: it runs an enclave of another domain or configuration than your domain.json; if you changed the domain, restart the router and fetch its domain.json by a path you trust"
+	case client.Kind(keyx.KindDowngrade), client.Kind(keyx.KindBadVersion), client.Kind(keyx.KindBadSuite):
+		return "client and router have no protocol in common, or somebody meddles: install the same release on both sides"
+	case client.Kind(keyx.KindWrongDomain), client.Kind(keyx.KindWrongRouter):
+		return "check --addr and --router, and that domain.json is that of this router"
+	case client.Kind(keyx.KindGrantExpired), client.Kind(keyx.KindBadGrant), client.Kind(keyx.KindBadProof):
+		return "have the authority of the domain issue a new grant for your key: scbr grant --help"
+	case client.Kind(keyx.KindNotAuthorized):
+		return "the grant's publish filter does not allow these attributes: change them, or have a wider grant issued (scbr grant --publish)"
+	case client.Kind(keyx.KindNotCovered):
+		return "the grant's subscribe filter does not cover this --where: narrow it, or have a wider grant issued (scbr grant --subscribe)"
+	case client.Kind(keyx.KindTooManySubscriptions):
+		return "use fewer --where, or have a grant with a higher --max-subscriptions issued"
+	case client.Kind(keyx.KindEPCBudget):
+		return "the enclave's memory is full: have the router started with a larger --epc-budget"
+	case client.KindIntegrity, client.Kind(keyx.KindIntegrity):
+		return "somebody between you and the enclave changes messages: do not trust this path"
+	}
+	return ""
+}

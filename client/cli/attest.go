@@ -1,0 +1,168 @@
+package cli
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scbr/scbr/client"
+	"github.com/scbr/scbr/keyx"
+	"github.com/scbr/scbr/keyx/quote"
+)
+
+// notProven is what no verdict covers yet: without an endorsement any genuine
+// enclave of this configuration is accepted wherever it runs.
+const notProven = "that this enclave runs at the router named so: there is no endorsement"
+
+// attestation is the JSON line of attest.
+type attestation struct {
+	Accepted     bool     `json:"accepted"`
+	TEE          string   `json:"tee"`
+	Simulated    bool     `json:"simulated"`
+	Debug        bool     `json:"debug"`
+	Measurement  string   `json:"measurement"`
+	Signer       string   `json:"signer"`
+	ProductID    uint16   `json:"product_id"`
+	SVN          uint16   `json:"svn"`
+	ValidUntil   string   `json:"valid_until,omitempty"`
+	Domain       string   `json:"domain"`
+	ConfigDigest string   `json:"config_digest"`
+	Router       string   `json:"router"`
+	Instance     string   `json:"instance,omitempty"`
+	Checked      []string `json:"checked"`
+	Unchecked    []string `json:"unchecked"`
+	Check        string   `json:"check,omitempty"` // the one that failed
+	Reason       string   `json:"reason,omitempty"`
+	Remedy       string   `json:"remedy,omitempty"`
+}
+
+func attestCommand() *cobra.Command {
+	var s sessionFlags
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "attest --dir DIR [--addr HOST:PORT]",
+		Short: "Verify the enclave behind a router and say what was checked",
+		Long: `Performs the whole handshake, sends no command, and prints what was checked about
+the enclave, against what, and what was not. Exit code 3 means that the evidence
+was refused: do not use this router.`,
+		Example: `  scbr attest --dir dev
+  scbr attest --dir dev --addr router.example:7443 --json`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := s.config()
+			if err != nil {
+				return err
+			}
+			verdict, confirmation, err := client.Attest(cmd.Context(), cfg)
+			code := ExitOK
+			if err != nil {
+				code = exitCode(err)
+			}
+			if err != nil && code != ExitRefused {
+				return err
+			}
+			a := describe(&cfg, &verdict, &confirmation, err)
+			if asJSON {
+				return firstError(json.NewEncoder(cmd.OutOrStdout()).Encode(a), err)
+			}
+			return firstError(a.print(cmd.OutOrStdout(), &cfg), err)
+		},
+	}
+	s.add(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one line of JSON")
+	return cmd
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func describe(cfg *client.Config, v *quote.Verdict, c *keyx.Confirmation, err error) attestation {
+	digest := cfg.Domain.Digest()
+	a := attestation{
+		Accepted: err == nil && v.Accepted, TEE: v.TEE, Simulated: v.Simulated, Debug: v.Debug,
+		Measurement: hex.EncodeToString(v.Measurement[:]), Signer: hex.EncodeToString(v.Signer[:]),
+		ProductID: v.ProductID, SVN: v.SVN,
+		Domain: cfg.Domain.Name, ConfigDigest: hex.EncodeToString(digest[:]), Router: cfg.Router,
+		Checked: append([]string{}, v.Passed...), Unchecked: append(append([]string{}, v.Unchecked...), "endorsement"),
+		Check: v.Check, Reason: v.Reason, Remedy: v.Remedy,
+	}
+	if !v.ValidUntil.IsZero() {
+		a.ValidUntil = v.ValidUntil.UTC().Format(time.RFC3339)
+	}
+	if err == nil {
+		a.Instance = hex.EncodeToString(c.Instance[:])
+		return a
+	}
+	if a.Check == "" {
+		a.Check, a.Reason, a.Remedy = "configuration", err.Error(), advice(err)
+	}
+	return a
+}
+
+// print writes the attestation for people.
+func (a *attestation) print(out io.Writer, cfg *client.Config) error {
+	p := &printer{out: out}
+	state := "ACCEPTED"
+	if !a.Accepted {
+		state = "REFUSED"
+	}
+	p.line("enclave", state)
+	p.line("platform", a.platform())
+	p.line("measurement", a.Measurement)
+	p.line("signer", fmt.Sprintf("%s, product %d, security version %d", a.Signer, a.ProductID, a.SVN))
+	if a.Instance != "" {
+		p.line("instance", a.Instance)
+	}
+	p.line("against", fmt.Sprintf("policy: %d hardware and %d simulation roots, %d measurements, %d signers",
+		len(cfg.Policy.Roots), len(cfg.Policy.SimulatedRoots), len(cfg.Policy.Measurements), len(cfg.Policy.Signers)))
+	p.line("", fmt.Sprintf("domain %s, configuration %s...", a.Domain, a.ConfigDigest[:16]))
+	p.line("", "router name "+a.Router)
+	p.line("checked", strings.Join(a.Checked, ", "))
+	if a.Accepted {
+		p.line("", "key of this session and configuration bound by the quote; grant accepted by the enclave")
+	}
+	p.line("not checked", strings.Join(a.Unchecked, ", "))
+	p.line("not proven", notProven)
+	if !a.Accepted {
+		p.line("failed", a.Check+": "+a.Reason)
+		p.line("remedy", a.Remedy)
+	}
+	return p.err
+}
+
+func (a *attestation) platform() string {
+	text := a.TEE
+	if text == "" {
+		text = "unreadable"
+	}
+	if a.Simulated {
+		text += ", SIMULATED: an ordinary process, no hardware protects it"
+	}
+	if a.Debug {
+		text += ", DEBUG: its host reads its memory"
+	}
+	return text
+}
+
+// printer writes aligned lines and keeps the first error.
+type printer struct {
+	out io.Writer
+	err error
+}
+
+func (p *printer) line(name, text string) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.out, "%-12s %s\n", name, text)
+	}
+}

@@ -1,0 +1,135 @@
+package cli
+
+import (
+	"cmp"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scbr/scbr/client"
+	"github.com/scbr/scbr/keyx"
+)
+
+const (
+	// authorityKeyFile is the name of the domain authority's private key.
+	authorityKeyFile = "authority.key"
+
+	dirMode  = 0o700
+	fileMode = 0o600
+)
+
+func domainCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "domain",
+		Short: "Make a domain: who is trusted to say who may do what",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return usagef("say what to do with the domain: scbr domain init --help")
+		},
+	}
+	cmd.AddCommand(domainInitCommand())
+	return cmd
+}
+
+func domainInitCommand() *cobra.Command {
+	var dir, name string
+	cmd := &cobra.Command{
+		Use:   "init [DIR] --name NAME",
+		Short: "Make the authority key and the domain file of a new domain",
+		Long: `Writes DIR/authority.key, which signs grants and must stay with the authority,
+and DIR/domain.json, which clients and routers pin: whoever changes the one a
+client uses decides whom that client trusts, so hand it out by a path you trust.
+Existing files are never overwritten.`,
+		Example: `  scbr domain init ./exchange --name exchange.example
+  scbr domain init --dir ./exchange --name exchange.example`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 || len(args) == 1 && dir != "" {
+				return usagef("give one directory: scbr domain init DIR --name NAME")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				dir = args[0]
+			}
+			return domainInit(cmd, cmp.Or(dir, os.Getenv(envDir)), name)
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", "", "directory to write into (default $"+envDir+")")
+	cmd.Flags().StringVar(&name, "name", "", "name of the domain, such as exchange.example (required)")
+	return cmd
+}
+
+func domainInit(cmd *cobra.Command, dir, name string) error {
+	switch {
+	case dir == "":
+		return usagef("no directory: scbr domain init DIR --name NAME")
+	case name == "":
+		return usagef("no name: scbr domain init DIR --name NAME")
+	}
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return err
+	}
+	domain := keyx.Domain{Name: name, Authorities: []ed25519.PublicKey{public}}
+	if err := domain.Validate(); err != nil {
+		return usagef("--name: %w", err)
+	}
+	key, err := keyx.MarshalPrivateKeyPEM(private)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, dirMode); err != nil {
+		return err
+	}
+	files := []newFile{{filepath.Join(dir, authorityKeyFile), key}, {filepath.Join(dir, client.DomainFile), domain.JSON()}}
+	if err := writeNew(files...); err != nil {
+		return err
+	}
+	digest := domain.Digest()
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "domain %s\nconfiguration digest %s\nwrote %s (keep it to the authority) and %s\nnext: scbr grant --dir %s --subject NAME --publish FILTER --subscribe FILTER --out PREFIX\n",
+		name, hex.EncodeToString(digest[:]), files[0].path, files[1].path, dir)
+	return err
+}
+
+// newFile is a file that must not exist yet.
+type newFile struct {
+	path    string
+	content []byte
+}
+
+// writeNew writes all files or none of them, and overwrites none.
+func writeNew(files ...newFile) error {
+	for _, f := range files {
+		if _, err := os.Lstat(f.path); err == nil {
+			return &fs.PathError{Op: "create", Path: f.path, Err: fs.ErrExist}
+		}
+	}
+	for i, f := range files {
+		if err := writeOne(f); err != nil {
+			for _, done := range files[:i] {
+				err = errors.Join(err, os.Remove(done.path))
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+func writeOne(f newFile) error {
+	file, err := os.OpenFile(f.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode) //nolint:gosec // the path is the user's own
+	if err != nil {
+		return err
+	}
+	if _, err := file.Write(f.content); err != nil {
+		return errors.Join(err, file.Close(), os.Remove(f.path))
+	}
+	return file.Close()
+}

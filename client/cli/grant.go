@@ -1,0 +1,207 @@
+package cli
+
+import (
+	"cmp"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/binary"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scbr/scbr/client"
+	"github.com/scbr/scbr/keyx"
+	"github.com/scbr/scbr/matcher/filter"
+)
+
+// defaultValid is how long a grant lasts: revocation is by expiry first.
+const defaultValid = 24 * time.Hour
+
+type grantFlags struct {
+	dir, authority, domain string
+	subject                string
+	publish, subscribe     string
+	valid                  time.Duration
+	maxSubscriptions       uint32
+	key, out               string
+}
+
+func grantCommand() *cobra.Command {
+	var g grantFlags
+	cmd := &cobra.Command{
+		Use:   "grant --dir DIR --subject NAME [--publish FILTER] [--subscribe FILTER] --out PREFIX",
+		Short: "Sign what a client may do",
+		Long: `Makes a key pair and a grant for it, signed by the authority of the domain, and
+writes PREFIX.key and PREFIX.grant. Every event the client publishes must satisfy
+the publish filter, and every filter it subscribes to must be covered by the
+subscribe filter; the filter TRUE allows everything, and a filter that is not
+given allows nothing. With --key the client keeps its private key to itself and
+only PREFIX.grant is written. Existing files are never overwritten.`,
+		Example: `  # may publish quotes of one exchange, and subscribe to nothing
+  scbr grant --dir ./exchange --subject feed --publish "exchange = 'NYSE'" --out ./feed
+  # may subscribe to cheap HAL only, for eight hours
+  scbr grant --dir ./exchange --subject alice --subscribe "symbol = 'HAL' AND price < 100" --valid 8h --out ./alice
+  # for a key made elsewhere (openssl genpkey -algorithm ed25519; openssl pkey -pubout)
+  scbr grant --dir ./exchange --subject bob --subscribe TRUE --key bob.pub --out ./bob`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return g.run(cmd) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&g.dir, "dir", "", "directory with authority.key and domain.json (default $"+envDir+")")
+	f.StringVar(&g.authority, "authority", "", "private key of the authority, instead of that in --dir")
+	f.StringVar(&g.domain, "domain", "", "domain file, instead of that in --dir")
+	f.StringVar(&g.subject, "subject", "", "name of the client, shown to its subscribers (required)")
+	f.StringVar(&g.publish, "publish", "", "filter every published event must satisfy")
+	f.StringVar(&g.subscribe, "subscribe", "", "filter that must cover every subscription")
+	f.DurationVar(&g.valid, "valid", defaultValid, "how long the grant is valid")
+	f.Uint32Var(&g.maxSubscriptions, "max-subscriptions", 0, "subscriptions at once (0: the enclave's own limit)")
+	f.StringVar(&g.key, "key", "", "public key of the client in PEM, instead of making a key pair")
+	f.StringVar(&g.out, "out", "", "prefix of the files to write (required)")
+	return cmd
+}
+
+func (g *grantFlags) run(cmd *cobra.Command) error {
+	grant, err := g.grant()
+	if err != nil {
+		return err
+	}
+	authority, domain, err := g.authorityAndDomain()
+	if err != nil {
+		return err
+	}
+	grant.Domain = domain.Name
+	var files []newFile
+	if grant.Key, files, err = g.clientKey(); err != nil {
+		return err
+	}
+	signed, err := keyx.SignGrant(grant, authority)
+	if err != nil {
+		return usagef("%w", err)
+	}
+	if _, err := keyx.VerifyGrant(signed, domain, time.Now()); err != nil {
+		return usagef("the key of --authority is not an authority of the domain file: %w", err)
+	}
+	files = append(files, newFile{g.out + ".grant", signed})
+	if err := writeNew(files...); err != nil {
+		return err
+	}
+	out := cmd.OutOrStdout()
+	for _, f := range files {
+		if _, err := fmt.Fprintln(out, "wrote "+f.path); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintf(out, "grant for %s in %s until %s\n", grant.Subject, grant.Domain, grant.NotAfter.UTC().Format(time.RFC3339))
+	return err
+}
+
+// grant checks the flags and gives the grant without domain and key.
+func (g *grantFlags) grant() (keyx.Grant, error) {
+	switch {
+	case g.subject == "":
+		return keyx.Grant{}, usagef("no --subject: name the client")
+	case g.out == "":
+		return keyx.Grant{}, usagef("no --out: give the prefix of the files to write")
+	case g.valid < time.Second:
+		return keyx.Grant{}, usagef("--valid must be at least 1s")
+	case g.publish == "" && g.subscribe == "":
+		return keyx.Grant{}, usagef("the grant would allow nothing: give --publish FILTER, --subscribe FILTER or both (TRUE allows everything)")
+	}
+	publish, err := parseFilter("--publish", g.publish)
+	if err != nil {
+		return keyx.Grant{}, err
+	}
+	subscribe, err := parseFilter("--subscribe", g.subscribe)
+	if err != nil {
+		return keyx.Grant{}, err
+	}
+	var serial [8]byte
+	if _, err := rand.Read(serial[:]); err != nil {
+		return keyx.Grant{}, err
+	}
+	return keyx.Grant{
+		Subject: g.subject, Publish: publish, Subscribe: subscribe,
+		Quotas:   keyx.Quotas{MaxSubscriptions: g.maxSubscriptions},
+		NotAfter: time.Now().Add(g.valid).Truncate(time.Second),
+		Serial:   binary.BigEndian.Uint64(serial[:]) & keyx.MaxGrantNumber,
+	}, nil
+}
+
+func (g *grantFlags) authorityAndDomain() (ed25519.PrivateKey, keyx.Domain, error) {
+	dir := cmp.Or(g.dir, os.Getenv(envDir))
+	if dir == "" && (g.authority == "" || g.domain == "") {
+		return nil, keyx.Domain{}, usagef("no domain: give --dir DIR, or --authority FILE and --domain FILE (scbr domain init makes one)")
+	}
+	keyFile := cmp.Or(g.authority, filepath.Join(dir, authorityKeyFile))
+	domainFile := cmp.Or(g.domain, filepath.Join(dir, client.DomainFile))
+	b, err := os.ReadFile(keyFile) //nolint:gosec // the path is the user's own
+	if err != nil {
+		return nil, keyx.Domain{}, &usageError{err}
+	}
+	key, err := keyx.ParsePrivateKeyPEM(b)
+	if err != nil {
+		return nil, keyx.Domain{}, usagef("%s: %w", keyFile, err)
+	}
+	if b, err = os.ReadFile(domainFile); err != nil { //nolint:gosec // as above
+		return nil, keyx.Domain{}, &usageError{err}
+	}
+	domain, err := keyx.ParseDomain(b)
+	if err != nil {
+		return nil, keyx.Domain{}, usagef("%s: %w", domainFile, err)
+	}
+	return key, domain, nil
+}
+
+// clientKey gives the client's public key and, if it was made here, its file.
+func (g *grantFlags) clientKey() (ed25519.PublicKey, []newFile, error) {
+	if g.key != "" {
+		key, err := readPublicKey(g.key)
+		return key, nil, err
+	}
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := keyx.MarshalPrivateKeyPEM(private)
+	return public, []newFile{{g.out + ".key", b}}, err
+}
+
+var errNotPublicKey = errors.New("not an Ed25519 public key in PEM (openssl pkey -pubout writes one)")
+
+func readPublicKey(name string) (ed25519.PublicKey, error) {
+	b, err := os.ReadFile(name) //nolint:gosec // the path is the user's own
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	block, _ := pem.Decode(b)
+	if block == nil || block.Type != "PUBLIC KEY" {
+		return nil, usagef("%s: %w", name, errNotPublicKey)
+	}
+	parsed, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		return nil, usagef("%s: %w", name, errNotPublicKey)
+	}
+	key, ok := parsed.(ed25519.PublicKey)
+	if !ok {
+		return nil, usagef("%s: %w", name, errNotPublicKey)
+	}
+	return key, nil
+}
+
+// parseFilter reads the filter of a flag; empty text is nil.
+func parseFilter(flag, text string) (*filter.Filter, error) {
+	if text == "" {
+		return nil, nil
+	}
+	f, err := filter.Parse(text)
+	if err != nil {
+		return nil, usagef("%s: %w", flag, err)
+	}
+	return &f, nil
+}

@@ -1,0 +1,145 @@
+// Package cli is the command line of SCBR: everything the scbr program does except
+// signals and the process exit code.
+//
+// Its input is its user's and is checked only to help; what comes from a router is
+// checked by package client. Flags, JSON keys and exit codes are contracts: they
+// are added, never renamed. Every error says what to do next, and none shows a key.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scbr/scbr/client"
+	"github.com/scbr/scbr/keyx"
+)
+
+// Exit codes of scbr.
+const (
+	ExitOK      = 0
+	ExitFailure = 1
+	ExitUsage   = 2 // usage or bad input
+	ExitRefused = 3 // the evidence of the enclave was refused
+	ExitDenied  = 4 // not authorised
+)
+
+const exitCodes = `Exit codes of scbr:
+
+  0  done
+  1  failure: no connection, session lost, publication not acknowledged
+  2  usage or bad input: unknown flag, filter or attribute that does not parse,
+     missing or malformed file
+  3  evidence refused: the enclave is not the one your policy and domain name
+  4  not authorised: the grant is expired, not signed by the domain, or does not
+     cover what was asked
+`
+
+// IO is what a command talks to.
+type IO struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// usageError is bad input: exit code 2.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error {
+	return &usageError{fmt.Errorf(format, args...)}
+}
+
+// exiter is an error that names its exit code itself.
+type exiter interface{ ExitCode() int }
+
+// Run executes one command line, without the program's name, and returns the exit
+// code. It ends early, and well, when ctx does.
+func Run(ctx context.Context, args []string, std IO) int {
+	root := command()
+	root.SetArgs(args)
+	root.SetIn(std.In)
+	root.SetOut(std.Out)
+	root.SetErr(std.Err)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return ExitOK
+	}
+	if text := err.Error(); text != "" {
+		fmt.Fprintln(std.Err, "scbr: "+trimName(text)) //nolint:errcheck // nowhere else to tell
+	}
+	if next := advice(err); next != "" {
+		fmt.Fprintln(std.Err, "scbr: "+next) //nolint:errcheck // as above
+	}
+	return exitCode(err)
+}
+
+// command makes the whole tree anew: no command keeps state between runs.
+func command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "scbr",
+		Short: "Secure content-based publish/subscribe",
+		Long: `scbr publishes events and subscribes to them by content, through a router that
+sees only ciphertext. Before anything is sent, the enclave that does the matching
+is verified against your policy and your domain.`,
+		Example: `  # in one terminal: a development router
+  routerd --dev dev
+  # in another: subscribe, then publish from a third
+  scbr sub --dir dev --where "symbol = 'HAL' AND price < 50.5"
+  scbr pub --dir dev --attr symbol=HAL --attr price=49.5 --payload 'buy'`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usagef("%w\nsee: %s --help", err, cmd.CommandPath())
+	})
+	root.AddCommand(domainCommand(), grantCommand(), attestCommand(), pubCommand(), subCommand())
+	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "Exit codes of scbr", Long: exitCodes})
+	return root
+}
+
+// exactArgs is cobra's check with this program's exit code.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("unexpected argument %q\nsee: %s --help", args[0], cmd.CommandPath())
+	}
+	return nil
+}
+
+func exitCode(err error) int {
+	if e, ok := errors.AsType[exiter](err); ok {
+		return e.ExitCode()
+	}
+	if _, ok := errors.AsType[*usageError](err); ok {
+		return ExitUsage
+	}
+	e, ok := errors.AsType[*client.Error](err)
+	if !ok {
+		return ExitFailure
+	}
+	switch e.Kind {
+	case client.KindConfig, client.KindTooLarge, client.Kind(keyx.KindBadFilter), client.Kind(keyx.KindBadEvent):
+		return ExitUsage
+	case client.Kind(keyx.KindEvidenceRefused), client.Kind(keyx.KindConfigMismatch),
+		client.Kind(keyx.KindBindMismatch), client.Kind(keyx.KindDowngrade):
+		return ExitRefused
+	case client.Kind(keyx.KindNotAuthorized), client.Kind(keyx.KindNotCovered), client.Kind(keyx.KindBadGrant),
+		client.Kind(keyx.KindGrantExpired), client.Kind(keyx.KindBadProof):
+		return ExitDenied
+	}
+	return ExitFailure
+}
+
+// trimName removes the SDK's prefix, which would repeat the program's name.
+func trimName(text string) string {
+	const prefix = "scbr: "
+	if len(text) > len(prefix) && text[:len(prefix)] == prefix {
+		return text[len(prefix):]
+	}
+	return text
+}

@@ -1,0 +1,71 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scbr/scbr/client"
+)
+
+const (
+	// defaultAddr is where routerd --dev listens.
+	defaultAddr = "127.0.0.1:7443"
+	// defaultTimeout bounds connecting, and waiting for an acknowledgement.
+	defaultTimeout = 10 * time.Second
+
+	envDir  = "SCBR_DIR"
+	envAddr = "SCBR_ADDR"
+)
+
+// sessionFlags are the flags of every command that talks to a router.
+type sessionFlags struct {
+	dir, addr, as, router string
+	timeout               time.Duration
+}
+
+func (s *sessionFlags) add(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&s.dir, "dir", "", "client directory with domain.json, policy.json, key and grant (default $"+envDir+")")
+	f.StringVar(&s.addr, "addr", "", "router address, host:port (default $"+envAddr+", then "+defaultAddr+")")
+	f.StringVar(&s.as, "as", client.DefaultName, "identity: PREFIX.key and PREFIX.grant, as a path or a name within --dir")
+	f.StringVar(&s.router, "router", client.DevRouter, "name the router must have")
+	f.DurationVar(&s.timeout, "timeout", defaultTimeout, "limit for connecting and for each answer")
+}
+
+// config reads the client directory.
+func (s *sessionFlags) config() (client.Config, error) {
+	dir := cmp.Or(s.dir, os.Getenv(envDir))
+	if dir == "" {
+		return client.Config{}, usagef("no client directory: give --dir DIR or set %s (routerd --dev DIR makes one)", envDir)
+	}
+	if s.timeout <= 0 {
+		return client.Config{}, usagef("--timeout must be positive")
+	}
+	prefix := s.as
+	if _, err := os.Stat(prefix + ".key"); err == nil {
+		if prefix, err = filepath.Abs(prefix); err != nil {
+			return client.Config{}, err
+		}
+	}
+	cfg, err := client.LoadDirAs(dir, prefix)
+	if err != nil {
+		return client.Config{}, err
+	}
+	cfg.Addr = cmp.Or(s.addr, os.Getenv(envAddr), defaultAddr)
+	cfg.Router = s.router
+	cfg.HandshakeTimeout = s.timeout
+	return cfg, nil
+}
+
+func (s *sessionFlags) dial(ctx context.Context) (*client.Client, error) {
+	cfg, err := s.config()
+	if err != nil {
+		return nil, err
+	}
+	return client.Dial(ctx, cfg)
+}
