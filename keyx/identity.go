@@ -128,9 +128,9 @@ func (id *Identity) Accept(msg1 []byte) (*Responder, []byte, error) {
 	if _, err := io.ReadFull(id.rand, m2.nonce); err != nil {
 		return nil, nil, fail(op, KindInternal, err)
 	}
-	ss2, ct2, err := encapsulate(id.rand, m1.ephemeral)
+	ss2, ct2, err := encapsulate(op, id.rand, m1.ephemeral)
 	if err != nil {
-		return nil, nil, fail(op, KindBadMessage, err)
+		return nil, nil, err
 	}
 	m2.ct2 = ct2
 	share2, err := shareOf(ss2, labelEph)
@@ -140,15 +140,17 @@ func (id *Identity) Accept(msg1 []byte) (*Responder, []byte, error) {
 	return &Responder{id: id, transcript: newTranscript(m1, &m2), share2: share2}, m2.encode(), nil
 }
 
-// encapsulate gives a fresh secret for pk. Its error is that of a public key which is no key, or of
-// randomness.
-func encapsulate(rand io.Reader, pk []byte) (ss, ct []byte, err error) {
+// encapsulate gives a fresh secret for pk: BadMessage if pk is no key, Internal without randomness.
+func encapsulate(op string, rand io.Reader, pk []byte) (ss, ct []byte, err error) {
 	seed := make([]byte, xwing.EncapsulationSeedSize)
 	defer clear(seed)
 	if _, err := io.ReadFull(rand, seed); err != nil {
-		return nil, nil, err
+		return nil, nil, fail(op, KindInternal, err)
 	}
-	return xwing.Encapsulate(pk, seed)
+	if ss, ct, err = xwing.Encapsulate(pk, seed); err != nil {
+		return nil, nil, fail(op, KindBadMessage, err)
+	}
+	return ss, ct, nil
 }
 
 // Responder is one handshake on the enclave's side, between message 2 and message 4. It is used once:

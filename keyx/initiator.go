@@ -134,9 +134,9 @@ func (i *Initiator) checkEvidence(s *statement, now time.Time) error {
 
 func (i *Initiator) finish(m2 *serverHello, s *statement, eph *xwing.PrivateKey) ([]byte, error) {
 	const op = "respond"
-	ss1, ct1, err := encapsulate(i.cfg.Rand, s.kk)
+	ss1, ct1, err := encapsulate(op, i.cfg.Rand, s.kk)
 	if err != nil {
-		return nil, fail(op, KindBadMessage, err)
+		return nil, err
 	}
 	share1, err := shareOf(ss1, labelKK)
 	if err != nil {

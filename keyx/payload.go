@@ -112,7 +112,7 @@ func PayloadKey(ck *[32]byte, gk *[32]byte, id *PublicationID) [32]byte {
 // under key and the zero nonce. A key seals exactly one message: key must come from [PayloadKey] with
 // a sequence that was never used before; a resend sends the stored bytes.
 func SealPayload(dst []byte, key *[32]byte, salt *[16]byte, attrs, body []byte) []byte {
-	aead, err := chacha20poly1305.New(key[:])
+	aead, err := newPayloadAEAD(key)
 	if err != nil {
 		panic("keyx: a 32-byte key was refused: " + err.Error())
 	}
@@ -124,6 +124,8 @@ func SealPayload(dst []byte, key *[32]byte, salt *[16]byte, attrs, body []byte) 
 	sealed := aead.Seal(dst[start:start], nonce[:], dst[start:], nil)
 	return append(dst[:start], sealed...)
 }
+
+func newPayloadAEAD(key *[32]byte) (cipher.AEAD, error) { return chacha20poly1305.New(key[:]) }
 
 // Commit is the commitment of a publication: SHA-256 over the fields label, ids, payload key and
 // sealed payload. It commits to key and ciphertext, which the AEAD alone does not.
@@ -173,7 +175,7 @@ func OpenPayload(id *PublicationID, ck, gk *[32]byte, commitment, attrHash *[32]
 	if c := Commit(id, &key, sealed); subtle.ConstantTimeCompare(c[:], commitment[:]) != 1 {
 		return nil, nil, fail(op, KindIntegrity, errCommitment)
 	}
-	aead, err := chacha20poly1305.New(key[:])
+	aead, err := newPayloadAEAD(&key)
 	if err != nil {
 		return nil, nil, fail(op, KindInternal, err)
 	}
