@@ -1,0 +1,163 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"time"
+)
+
+const (
+	// connectTimeout bounds the time enclaved takes to dial the link: it makes keys and hashes its own binary first.
+	connectTimeout = 30 * time.Second
+	// exitTimeout bounds the time enclaved takes to exit after the link has ended; then it is killed.
+	exitTimeout = 3 * time.Second
+)
+
+// findEnclaved looks for the binary: as configured, beside routerd, in PATH.
+func findEnclaved(configured string) (string, error) {
+	if configured != "" {
+		return configured, nil
+	}
+	if self, err := os.Executable(); err == nil {
+		beside := filepath.Join(filepath.Dir(self), "enclaved")
+		if info, err := os.Stat(beside); err == nil && !info.IsDir() {
+			return beside, nil
+		}
+	}
+	path, err := exec.LookPath("enclaved")
+	if err != nil {
+		return "", fmt.Errorf("enclaved is neither beside routerd nor in PATH (--enclaved PATH says where): %w", err)
+	}
+	return path, nil
+}
+
+// devInit lets enclaved make the development directory.
+func devInit(ctx context.Context, enclaved, dir string, stderr io.Writer) error {
+	cmd := exec.CommandContext(ctx, enclaved, "dev-init", dir) // #nosec G204 -- the operator's choice of binary
+	cmd.Stdout, cmd.Stderr = stderr, stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("enclaved dev-init: %w", err)
+	}
+	return nil
+}
+
+// enclave is a running enclaved and its end of the link.
+type enclave struct {
+	link   net.Conn
+	cmd    *exec.Cmd
+	exited chan struct{} // closed when err is valid
+	err    error
+}
+
+// startEnclave starts enclaved and waits for its connection.
+func startEnclave(ctx context.Context, binary string, c *Config, stderr io.Writer) (*enclave, error) {
+	dir, err := os.MkdirTemp("", "scbr-link-") // mode 0700
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	socket := filepath.Join(dir, "link")
+	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = ln.Close() }()
+
+	args := []string{"run", "--socket", socket, "--domain", c.Domain, "--platform", c.Platform, "--router", c.Router}
+	if c.EPCBudget != "" {
+		args = append(args, "--epc-budget", c.EPCBudget)
+	}
+	if c.Sandbox != "" {
+		args = append(args, "--sandbox", c.Sandbox)
+	}
+	e := &enclave{exited: make(chan struct{})}
+	e.cmd = exec.Command(binary, args...) // #nosec G204 -- the operator's choice of binary
+	e.cmd.Stdout, e.cmd.Stderr = stderr, stderr
+	e.cmd.SysProcAttr = childAttributes()
+	if err := e.start(); err != nil {
+		return nil, fmt.Errorf("enclaved: %w", err)
+	}
+	if e.link, err = e.accept(ctx, ln); err != nil {
+		_ = e.cmd.Process.Kill()
+		<-e.exited
+		return nil, err
+	}
+	return e, nil
+}
+
+// start starts the child on a thread of its own, which lives until the child has ended: the kernel takes the end of the
+// thread that made a child for the end of the parent.
+func (e *enclave) start() error {
+	started := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		err := e.cmd.Start()
+		started <- err
+		if err != nil {
+			return
+		}
+		e.err = e.cmd.Wait()
+		close(e.exited)
+	}()
+	return <-started
+}
+
+// accept waits until enclaved connects, ends, or takes too long.
+func (e *enclave) accept(ctx context.Context, ln *net.UnixListener) (net.Conn, error) {
+	if err := ln.SetDeadline(time.Now().Add(connectTimeout)); err != nil {
+		return nil, err
+	}
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		select {
+		case <-e.exited:
+		case <-ctx.Done():
+		case <-done:
+			return
+		}
+		_ = ln.SetDeadline(time.Unix(1, 0))
+	}()
+	conn, err := ln.Accept()
+	if err == nil {
+		return conn, nil
+	}
+	select {
+	case <-e.exited:
+		return nil, e.verdict()
+	default:
+	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return nil, fmt.Errorf("enclaved did not connect: %w", err)
+}
+
+// verdict says how enclaved ended; valid when exited is closed.
+func (e *enclave) verdict() error {
+	if e.err == nil {
+		return errors.New("enclaved ended by itself: exit status 0")
+	}
+	return fmt.Errorf("enclaved ended: %w", e.err)
+}
+
+// wait waits for the end of the child after the link has ended, and kills it when that takes too long.
+func (e *enclave) wait() (killed bool) {
+	timer := time.NewTimer(exitTimeout)
+	defer timer.Stop()
+	select {
+	case <-e.exited:
+		return false
+	case <-timer.C:
+		_ = e.cmd.Process.Kill()
+		<-e.exited
+		return true
+	}
+}

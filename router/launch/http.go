@@ -1,0 +1,67 @@
+package launch
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// httpTimeout bounds each phase of a request: scrapers are near and ask for little.
+const httpTimeout = 10 * time.Second
+
+// admin is the HTTP side: metrics and health. It shows numbers only.
+type admin struct {
+	registry *prometheus.Registry
+	ready    atomic.Bool
+	listener net.Listener
+	server   http.Server
+	done     chan struct{}
+}
+
+func startAdmin(addr string) (*admin, error) {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	a := &admin{registry: prometheus.NewRegistry(), listener: ln, done: make(chan struct{})}
+	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { say(w, true) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { say(w, a.ready.Load()) })
+	a.server = http.Server{
+		Handler: mux, ReadTimeout: httpTimeout, ReadHeaderTimeout: httpTimeout, WriteTimeout: httpTimeout, IdleTimeout: httpTimeout,
+		MaxHeaderBytes: 16 << 10,
+	}
+	go func() {
+		defer close(a.done)
+		_ = a.server.Serve(ln)
+	}()
+	return a, nil
+}
+
+func say(w http.ResponseWriter, ok bool) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if !ok {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = w.Write([]byte("not ready\n"))
+		return
+	}
+	_, _ = w.Write([]byte("ok\n"))
+}
+
+// stop ends the server; a request that is going on has a second.
+func (a *admin) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if a.server.Shutdown(ctx) != nil {
+		_ = a.server.Close()
+	}
+	<-a.done
+}

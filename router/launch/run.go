@@ -1,0 +1,114 @@
+package launch
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+
+	"github.com/scbr/scbr/router"
+)
+
+// Run runs routerd until ctx ends, which gives nil, or until something fails.
+func Run(ctx context.Context, c Config, stdout, stderr io.Writer) error {
+	binary, err := findEnclaved(c.Enclaved)
+	if err != nil {
+		return err
+	}
+	if c.Dev != "" {
+		if err := devInit(ctx, binary, c.Dev, stderr); err != nil {
+			return stopped(ctx, err)
+		}
+	}
+	http, err := startAdmin(c.Metrics)
+	if err != nil {
+		return err
+	}
+	defer http.stop()
+	child, err := startEnclave(ctx, binary, &c, stderr)
+	if err != nil {
+		return stopped(ctx, err)
+	}
+	r, err := router.New(router.Config{
+		ListenAddr: c.Listen, Enclave: child.link, Metrics: http.registry,
+		Logger: slog.New(slog.NewTextHandler(stderr, nil)),
+	})
+	if err != nil {
+		_ = child.link.Close()
+		child.wait()
+		return err
+	}
+	return serve(ctx, r, child, http, func() { announce(stdout, &c, r.Addr(), http.listener.Addr()) })
+}
+
+// stopped: an error after the order to stop is none.
+func stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func serve(ctx context.Context, r *router.Router, child *enclave, http *admin, announce func()) error {
+	served := make(chan error, 1)
+	go func() { served <- r.Serve(ctx) }()
+	var err error
+	select {
+	case <-r.Ready():
+		http.ready.Store(true)
+		announce()
+		err = <-served
+	case err = <-served:
+	}
+	http.ready.Store(false)
+	killed := child.wait()
+	var failed *router.Error
+	if errors.As(err, &failed) && failed.Op == "link" && !killed {
+		// The end of the link is a symptom; how enclaved ended is the cause.
+		return child.verdict()
+	}
+	return err
+}
+
+// announce writes the ready line, and for a development directory the commands a client needs.
+func announce(w io.Writer, c *Config, listen, metrics net.Addr) {
+	if c.ReadyJSON {
+		line, _ := json.Marshal(struct { // two strings cannot fail
+			Listen  string `json:"listen"`
+			Metrics string `json:"metrics"`
+		}{listen.String(), metrics.String()})
+		_, _ = fmt.Fprintf(w, "%s\n", line)
+	} else {
+		_, _ = fmt.Fprintf(w, "ready listen=%s metrics=%s\n", listen, metrics)
+	}
+	if c.Dev == "" {
+		return
+	}
+	dir, addr := quote(c.Dev), reachable(listen)
+	_, _ = fmt.Fprintf(w, "scbr sub --dir %s --addr %s --where \"symbol = 'HAL'\"\n", dir, addr)
+	_, _ = fmt.Fprintf(w, "scbr pub --dir %s --addr %s --attr symbol=HAL --attr price=50.2 --payload hello\n", dir, addr)
+}
+
+// reachable is the address for a client on this machine.
+func reachable(a net.Addr) string {
+	udp, ok := a.(*net.UDPAddr)
+	if !ok || !udp.IP.IsUnspecified() {
+		return a.String()
+	}
+	return net.JoinHostPort("127.0.0.1", fmt.Sprint(udp.Port))
+}
+
+// quote makes s one word of a shell.
+func quote(s string) string {
+	plain := strings.IndexFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+,:=@", r))
+	}) < 0
+	if plain && s != "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
