@@ -46,6 +46,44 @@ func (secretBytes) MarshalText() ([]byte, error) { return []byte(redacted), nil 
 // MarshalJSON never shows the bytes.
 func (secretBytes) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
 
+// The types below hold keys in unexported fields, where fmt calls no method of the field but prints the
+// bytes: they answer for their fields themselves.
+
+// Format never shows keys.
+func (keys) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
+
+// Format never shows keys.
+func (Session) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("keyx.Session(" + redacted + ")")) }
+
+// Format never shows keys.
+func (direction) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
+
+// Format never shows keys.
+func (ContentKeys) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
+
+// Format never shows keys.
+func (Identity) Format(f fmt.State, _ rune) {
+	_, _ = f.Write([]byte("keyx.Identity(" + redacted + ")"))
+}
+
+// Format never shows keys.
+func (Initiator) Format(f fmt.State, _ rune) {
+	_, _ = f.Write([]byte("keyx.Initiator(" + redacted + ")"))
+}
+
+// Format never shows keys.
+func (Responder) Format(f fmt.State, _ rune) {
+	_, _ = f.Write([]byte("keyx.Responder(" + redacted + ")"))
+}
+
+// Format never shows the client's key.
+func (InitiatorConfig) Format(f fmt.State, _ rune) {
+	_, _ = f.Write([]byte("keyx.InitiatorConfig(" + redacted + ")"))
+}
+
+// MarshalJSON never shows the client's key.
+func (InitiatorConfig) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
+
 func newGCM(key []byte) (cipher.AEAD, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {
