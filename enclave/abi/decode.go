@@ -161,3 +161,24 @@ func (f *Frame) Stats() StatsBody {
 		Handled:  u(b[36:]), Matched: u(b[44:]), Refused: u(b[52:]),
 	}
 }
+
+// Whole returns the length of the whole frames at the start of buf, without
+// looking into them: what comes after is the beginning of one more. ErrTooLarge
+// and ErrVersion are reported as soon as they show.
+func Whole(buf []byte) (int, error) {
+	n := 0
+	for len(buf)-n >= lengthLen {
+		size := binary.BigEndian.Uint32(buf[n:])
+		if size > MaxFrame || size < HeaderLen-lengthLen {
+			return n, ErrTooLarge
+		}
+		if len(buf)-n > lengthLen && buf[n+lengthLen] != Version {
+			return n, ErrVersion
+		}
+		if uint64(len(buf)-n-lengthLen) < uint64(size) {
+			break
+		}
+		n += lengthLen + int(size)
+	}
+	return n, nil
+}

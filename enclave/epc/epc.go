@@ -95,7 +95,7 @@ func New(budget int64) (*Arena, error) {
 func (a *Arena) Region() []byte { return a.region }
 
 // Budget returns the most bytes that Commit grants.
-func (a *Arena) Budget() int { return len(a.region) }
+func (a *Arena) Budget() int64 { return int64(len(a.region)) }
 
 // Committed returns the bytes last granted.
 func (a *Arena) Committed() int64 { return int64(a.asked) }

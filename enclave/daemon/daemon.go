@@ -1,0 +1,194 @@
+// Package daemon is what `enclaved run` does: read the configuration, dial the
+// host, shut itself in, boot a core and run it until the host hangs up.
+//
+// Who may lie to it: the host chooses arguments, environment, files, socket and
+// clock. What decides who is trusted (the domain) goes into the evidence, so that
+// clients see it; the rest can only stop the enclave from working. It promises
+// that keys exist only inside the sandbox, and that what it logs is the same
+// whatever a client sends: there is no level, flag or variable that adds to it.
+package daemon
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/scbr/scbr/enclave"
+	"github.com/scbr/scbr/enclave/devinit"
+	"github.com/scbr/scbr/enclave/epc"
+	"github.com/scbr/scbr/enclave/link"
+	"github.com/scbr/scbr/enclave/platform/sim"
+	"github.com/scbr/scbr/enclave/sandbox"
+)
+
+const (
+	// DefaultBudget is what an SGX1 machine leaves to an enclave, of 128 MiB.
+	DefaultBudget = "93MiB"
+	// dialTimeout bounds connecting to a socket on the same machine.
+	dialTimeout = 10 * time.Second
+)
+
+// Config is what a daemon is told.
+type Config struct {
+	Socket   string       // the host's unix socket
+	Domain   string       // file
+	Platform string       // directory of the simulated platform
+	Router   string       // name
+	Budget   string       // size of the subscription store, such as "93MiB"
+	Sandbox  sandbox.Mode // Strict unless asked otherwise
+}
+
+// Validate lists everything that is wrong with the configuration.
+func (c Config) Validate() error {
+	var errs []error
+	for _, f := range []struct{ name, value string }{
+		{"--socket", c.Socket}, {"--domain", c.Domain}, {"--platform", c.Platform}, {"--router", c.Router},
+	} {
+		if f.value == "" {
+			errs = append(errs, fmt.Errorf("%s is missing", f.name))
+		}
+	}
+	if _, err := ParseSize(c.Budget); err != nil {
+		errs = append(errs, fmt.Errorf("--epc-budget: %w", err))
+	}
+	if _, err := sandbox.ParseMode(string(c.Sandbox)); err != nil {
+		errs = append(errs, fmt.Errorf("--sandbox: %w", err))
+	}
+	return errors.Join(errs...)
+}
+
+var errSize = fmt.Errorf("want a size such as %s, from %d to %d bytes", DefaultBudget, int64(epc.MinBudget), int64(epc.MaxBudget))
+
+// ParseSize reads a number of bytes with an optional KiB, MiB or GiB.
+func ParseSize(s string) (int64, error) {
+	shift := 0
+	for i, unit := range []string{"KiB", "MiB", "GiB"} {
+		if rest, ok := strings.CutSuffix(s, unit); ok {
+			s, shift = rest, 10*(i+1)
+			break
+		}
+	}
+	n, err := strconv.ParseUint(s, 10, 63)
+	if err != nil || n > epc.MaxBudget>>shift || n<<shift < epc.MinBudget {
+		return 0, errSize
+	}
+	return int64(n << shift), nil
+}
+
+// Stage says how far a daemon came.
+type Stage uint8
+
+// The stages, each with an exit code of its own in enclaved.
+const (
+	StageConfig  Stage = 1 + iota // reading the configuration
+	StageDial                     // reaching the host
+	StageSandbox                  // shutting itself in
+	StageBoot                     // keys and evidence
+	StageRun                      // running; the core or the stream failed
+)
+
+// Error is the error of this package.
+type Error struct {
+	Stage Stage
+	Err   error
+}
+
+// Error describes the failure.
+func (e *Error) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Run runs an enclave until the host ends it or hangs up, which is no error.
+func Run(cfg Config, log *slog.Logger, now func() time.Time) error {
+	core, err := prepare(cfg)
+	if err != nil {
+		return &Error{StageConfig, err}
+	}
+	conn, err := net.DialTimeout("unix", cfg.Socket, dialTimeout)
+	if err != nil {
+		return &Error{StageDial, fmt.Errorf("the host's socket does not answer: %w", err)}
+	}
+	defer conn.Close() //nolint:errcheck // the end of the process
+	report, err := sandbox.Enter(cfg.Sandbox)
+	if err != nil {
+		return &Error{StageSandbox, err}
+	}
+	log.Info("sandbox "+report.String(), "complete", report.Complete())
+	c, err := enclave.New(core)
+	if err != nil {
+		return &Error{StageBoot, err}
+	}
+	info := core.Platform.Info()
+	log.Info("ready", "platform", info.Kind, "simulated", info.Simulated,
+		"measurement", hex.EncodeToString(info.Measurement[:]), "budget_bytes", len(core.Memory.Region()))
+	if err := link.Run(conn, c, now); err != nil {
+		return &Error{StageRun, err}
+	}
+	log.Info("the host ended the connection")
+	return nil
+}
+
+// prepare reads everything that has to be read before the sandbox closes.
+func prepare(cfg Config) (enclave.Config, error) {
+	var out enclave.Config
+	if err := cfg.Validate(); err != nil {
+		return out, err
+	}
+	domain, err := devinit.ReadDomain(cfg.Domain)
+	if err != nil {
+		return out, fmt.Errorf("domain: %w", err)
+	}
+	files, err := devinit.ReadPlatform(cfg.Platform)
+	if err != nil {
+		return out, fmt.Errorf("platform: %w", err)
+	}
+	measurement, err := Measure()
+	if err != nil {
+		return out, fmt.Errorf("measure: %w", err)
+	}
+	machine, err := sim.Load(files, sim.Config{Measurement: measurement})
+	if err != nil {
+		return out, fmt.Errorf("platform: %w", err)
+	}
+	budget, err := ParseSize(cfg.Budget)
+	if err != nil {
+		return out, err
+	}
+	arena, err := epc.New(budget)
+	if err != nil {
+		return out, err
+	}
+	return enclave.Config{
+		Domain: domain, Router: cfg.Router, Platform: machine, Memory: arena, Rand: rand.Reader,
+	}, nil
+}
+
+// Measure is the measurement of this program on the simulated platform: the
+// SHA-256 of its executable. Nothing but convention makes it true; hardware
+// measures by itself.
+func Measure() (sum [32]byte, err error) {
+	path, err := os.Executable()
+	if err != nil {
+		return sum, err
+	}
+	f, err := os.Open(path) //nolint:gosec // this very program
+	if err != nil {
+		return sum, err
+	}
+	defer f.Close() //nolint:errcheck // read only
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return sum, err
+	}
+	return [32]byte(h.Sum(nil)), nil
+}

@@ -1,0 +1,148 @@
+// Command enclaved is the trusted matcher process. routerd starts it; an operator
+// runs only `enclaved dev-init`. Its flags and exit codes are in --help.
+package main
+
+import (
+	"crypto/rand"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/scbr/scbr/enclave/daemon"
+	"github.com/scbr/scbr/enclave/devinit"
+	"github.com/scbr/scbr/enclave/sandbox"
+)
+
+// Exit codes.
+const (
+	exitOK      = 0 // done, or the host ended the connection
+	exitBroken  = 1 // a broken invariant, or bytes from the host that are no frames
+	exitUsage   = 2 // arguments
+	exitConfig  = 3 // configuration or evidence cannot be read or made
+	exitDial    = 4 // the host's socket does not answer
+	exitSandbox = 5 // the sandbox cannot be enforced
+	exitDevInit = 6 // the directory was refused or not made
+	exitPanic   = 7 // an internal fault; nothing about it is printed
+)
+
+const help = `enclaved is the trusted matcher process of SCBR.
+
+  enclaved run --socket PATH --domain FILE --platform DIR --router NAME
+               [--epc-budget 93MiB] [--sandbox strict|best-effort]
+      Dial the host's unix socket and serve it. Started by routerd.
+  enclaved dev-init DIR
+      Make what a development setup needs: a simulated platform, a domain, a
+      policy that accepts this binary, a client with a grant for everything.
+
+Exit codes: 0 done, or the host hung up; 1 broken invariant or stream;
+2 arguments; 3 configuration; 4 socket does not answer; 5 no sandbox;
+6 directory refused; 7 internal fault.
+
+There is no verbosity: no flag and no variable makes it say more. The
+environment is dropped at the start.
+`
+
+func main() {
+	debug.SetTraceback("none") // a crash prints no stack: arguments in it are data
+	runtime.GOMAXPROCS(1)      // one loop; a second thread would only take the host's core
+	if err := dropEnvironment(); err != nil {
+		fmt.Fprintln(os.Stderr, "enclaved:", err)
+		os.Exit(exitConfig)
+	}
+	os.Exit(guarded(os.Args[1:], os.Stderr))
+}
+
+// guarded runs a command; a panic ends it without a word about what it was.
+func guarded(args []string, stderr io.Writer) (code int) {
+	defer func() {
+		if recover() != nil {
+			fmt.Fprintln(stderr, "enclaved: internal fault") //nolint:errcheck // nothing left to do
+			code = exitPanic
+		}
+	}()
+	return command(args, stderr)
+}
+
+func command(args []string, stderr io.Writer) int {
+	say := func(code int, format string, v ...any) int {
+		_, _ = fmt.Fprintf(stderr, format, v...)
+		return code
+	}
+	if len(args) == 0 {
+		return say(exitUsage, "%s", help)
+	}
+	switch args[0] {
+	case "run":
+		return run(args[1:], stderr, say)
+	case "dev-init":
+		if len(args) != 2 || args[1] == "" || args[1][0] == '-' {
+			return say(exitUsage, "enclaved: usage: enclaved dev-init DIR\n")
+		}
+		return devInit(args[1], say)
+	case "help", "-h", "--help":
+		return say(exitOK, "%s", help)
+	default:
+		return say(exitUsage, "enclaved: unknown command; see enclaved --help\n")
+	}
+}
+
+type printer func(code int, format string, v ...any) int
+
+func run(args []string, stderr io.Writer, say printer) int {
+	var cfg daemon.Config
+	fs := flag.NewFlagSet("run", flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	fs.StringVar(&cfg.Socket, "socket", "", "")
+	fs.StringVar(&cfg.Domain, "domain", "", "")
+	fs.StringVar(&cfg.Platform, "platform", "", "")
+	fs.StringVar(&cfg.Router, "router", "", "")
+	fs.StringVar(&cfg.Budget, "epc-budget", daemon.DefaultBudget, "")
+	fs.StringVar((*string)(&cfg.Sandbox), "sandbox", string(sandbox.Strict), "")
+	err := fs.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		return say(exitOK, "%s", help)
+	}
+	if err == nil && fs.NArg() > 0 {
+		err = errors.New("unexpected argument")
+	}
+	if err == nil {
+		err = cfg.Validate()
+	}
+	if err != nil {
+		return say(exitUsage, "enclaved: %v\n", err)
+	}
+	err = daemon.Run(cfg, slog.New(slog.NewJSONHandler(stderr, nil)), time.Now)
+	var e *daemon.Error
+	if !errors.As(err, &e) {
+		return exitOK
+	}
+	codes := map[daemon.Stage]int{
+		daemon.StageConfig: exitConfig, daemon.StageDial: exitDial, daemon.StageSandbox: exitSandbox,
+		daemon.StageBoot: exitConfig, daemon.StageRun: exitBroken,
+	}
+	return say(codes[e.Stage], "enclaved: %v\n", err)
+}
+
+func devInit(dir string, say printer) int {
+	measurement, err := daemon.Measure()
+	if err != nil {
+		return say(exitDevInit, "enclaved: %v\n", err)
+	}
+	r, err := devinit.Init(dir, measurement, rand.Reader, time.Now())
+	if err != nil {
+		return say(exitDevInit, "enclaved: %v\n", err)
+	}
+	if r.PolicyRefreshed {
+		say(0, "enclaved: dev-init: this binary is another one: policy.json now names its measurement\n")
+	}
+	if r.GrantRenewed {
+		say(0, "enclaved: dev-init: the client's grant had expired and was renewed\n")
+	}
+	return exitOK
+}
