@@ -25,6 +25,10 @@ const (
 	opClose       = "close"
 )
 
+// missedBeats heartbeats of the enclave are the least that count as a stall,
+// whatever Config.HeartbeatTimeout says: fewer are jitter.
+const missedBeats = 3
+
 // Client is one confirmed session with an enclave. All methods may be called by
 // any number of goroutines.
 type Client struct {
@@ -104,17 +108,20 @@ func start(cfg *Config, h *handshake, grant *keyx.Grant) (*Client, error) {
 	c := &Client{
 		cfg: *cfg, verdict: h.verdict, confirmation: h.confirmation,
 		transport: h.transport, frames: h.frames,
-		outbox:   newOutbox(id, h.session.Content, cfg),
+		outbox:   newOutbox(id, h.session.Content, cfg, h.confirmation.Limits),
 		history:  newHistory(h.session.Out.Chain()),
 		commands: newCommands(),
 		inbox:    newInbox(cfg.InboxBytes),
 		ended:    make(chan struct{}),
 	}
+	if beats := missedBeats * time.Duration(h.confirmation.Limits.HeartbeatMillis) * time.Millisecond; beats > c.cfg.HeartbeatTimeout {
+		c.cfg.HeartbeatTimeout = beats
+	}
 	c.receiver = newReceiver(c, h.session.In, grant.RequireGK)
 	if p := cfg.PreviousInstance; p != nil && *p != h.confirmation.Instance {
 		c.inbox.push([]item{{notice: &RestartedError{Previous: *p, Instance: h.confirmation.Instance}}})
 	}
-	c.watchdog = time.AfterFunc(cfg.HeartbeatTimeout, c.stalled)
+	c.watchdog = time.AfterFunc(c.cfg.HeartbeatTimeout, c.stalled)
 	c.loops.Go(c.readLoop)
 	sealer := h.session.Out
 	c.loops.Go(func() { c.writeLoop(sealer) })

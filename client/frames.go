@@ -13,6 +13,9 @@ const (
 	// minRead is the room below which the buffer is compacted or grown, so that
 	// reads stay large.
 	minRead = 16 << 10
+	// maxEmptyReads is how often a transport may return nothing and no error in a
+	// row, as io.Reader allows; more is a broken one.
+	maxEmptyReads = 100
 )
 
 var errUnexpectedFrame = errors.New("a frame that does not belong here")
@@ -58,18 +61,19 @@ func (f *frameReader) fill() error {
 			f.buf = append(f.buf, make([]byte, len(f.buf))...)
 		}
 	}
-	n, err := f.r.Read(f.buf[f.end:])
-	f.end += n
-	if n > 0 {
-		return nil
+	for range maxEmptyReads {
+		n, err := f.r.Read(f.buf[f.end:])
+		f.end += n
+		switch {
+		case n > 0:
+			return nil
+		case errors.Is(err, io.EOF) && f.start != f.end:
+			return io.ErrUnexpectedEOF
+		case err != nil:
+			return err
+		}
 	}
-	if err == nil {
-		return io.ErrNoProgress
-	}
-	if errors.Is(err, io.EOF) && f.start != f.end {
-		return io.ErrUnexpectedEOF
-	}
-	return err
+	return io.ErrNoProgress
 }
 
 // readError names the failure of frameReader.next.

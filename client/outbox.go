@@ -22,6 +22,8 @@ const (
 	maxFlushBatches = 4
 	// maxSpareBatches bounds the batches kept for use again.
 	maxSpareBatches = 16
+	// minPublish is a publish message of one header without attributes.
+	minPublish = 1 + 2 + message.HeaderBytes
 )
 
 // batch is what one sealed blob of publications is made of. It is kept until all
@@ -51,6 +53,8 @@ type outbox struct {
 	id         keyx.PublicationID // all but Counter, which publish sets
 	maxUnacked int
 	maxBytes   int
+	maxHeaders int           // of one message, as the enclave said
+	maxPlain   int           // bytes of one message, as the enclave said
 	sealed     atomic.Uint64 // newest counter whose blob is complete
 
 	mu       sync.Mutex
@@ -71,10 +75,22 @@ type outbox struct {
 	stats    Stats
 }
 
-func newOutbox(id keyx.PublicationID, content *keyx.ContentKeys, cfg *Config) *outbox {
-	o := &outbox{id: id, content: content, maxUnacked: cfg.MaxUnacked, maxBytes: cfg.MaxUnackedBytes, next: 1}
+func newOutbox(id keyx.PublicationID, content *keyx.ContentKeys, cfg *Config, lim keyx.Limits) *outbox {
+	o := &outbox{
+		id: id, content: content, next: 1,
+		maxUnacked: cfg.MaxUnacked, maxBytes: cfg.MaxUnackedBytes,
+		maxHeaders: limit(message.MaxHeaders, lim.MaxHeaders), maxPlain: limit(keyx.MaxPlaintext, lim.MaxBlobBytes),
+	}
 	o.work.L = &o.mu
 	return o
+}
+
+// limit is the smaller of our bound and the enclave's; 0 means that it has none.
+func limit(ours int, theirs uint32) int {
+	if theirs == 0 {
+		return ours
+	}
+	return min(ours, int(theirs))
 }
 
 // usable tells why nothing more may be sent, or nil. With mu held.
@@ -102,7 +118,7 @@ func (o *outbox) publish(ctx context.Context, event filter.Event, payload []byte
 		return Receipt{}, err
 	}
 	o.attrs = event.AppendBinary(o.attrs[:0])
-	if len(o.attrs) > message.MaxAttrsBytes {
+	if n := len(o.attrs); n > message.MaxAttrsBytes || n+minPublish > o.maxPlain {
 		return Receipt{}, &Error{Op: opPublish, Kind: KindTooLarge}
 	}
 	// Sealing happens inside the lock: a counter is used up exactly when its header
@@ -179,7 +195,7 @@ func (o *outbox) release() {
 func (o *outbox) filling(header, payload int) *batch {
 	if n := len(o.batches); n > o.taken {
 		b := o.batches[n-1]
-		if len(b.ends) < message.MaxHeaders && b.bytes()+header+payload <= maxBatchBytes {
+		if len(b.ends) < o.maxHeaders && len(b.plain)+header <= o.maxPlain && b.bytes()+header+payload <= maxBatchBytes {
 			return b
 		}
 	}

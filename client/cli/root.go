@@ -55,7 +55,10 @@ func usagef(format string, args ...any) error {
 }
 
 // exiter is an error that names its exit code itself.
-type exiter interface{ ExitCode() int }
+type exiter interface {
+	error
+	ExitCode() int
+}
 
 // Run executes one command line, without the program's name, and returns the exit
 // code. It ends early, and well, when ctx does.
