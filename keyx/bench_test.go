@@ -1,0 +1,133 @@
+package keyx
+
+import "testing"
+
+func BenchmarkHandshakeClient(b *testing.B) {
+	k := newKit(b)
+	x := k.run(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := NewInitiator(k.config()); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := x.beforeM2.clone().Respond(x.m2, testNow); err != nil {
+			b.Fatal(err)
+		}
+		if _, _, err := x.beforeM4.clone().Confirm(x.m4); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkHandshakeEnclave(b *testing.B) {
+	k := newKit(b)
+	x := k.run(b)
+	h, _ := decodeHello(x.m1)
+	s, _ := decodeServerHello(x.m2)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := k.identity.Accept(x.m1); err != nil {
+			b.Fatal(err)
+		}
+		r := &Responder{id: k.identity, transcript: newTranscript(h, s), share2: append(secretBytes(nil), x.r.share2...)}
+		if _, err := r.Finish(x.m3, testNow); err != nil {
+			b.Fatal(err)
+		}
+		if _, _, err := r.Confirm(1, testLimits, 0); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(len(x.m1)+len(x.m3)), "B-up")
+	b.ReportMetric(float64(len(x.m2)+len(x.m4)), "B-down")
+}
+
+// BenchmarkAccept is what one unauthenticated message 1 costs the enclave.
+func BenchmarkAccept(b *testing.B) {
+	k := newKit(b)
+	_, m1 := k.initiate(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := k.identity.Accept(m1); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkVerifyGrant(b *testing.B) {
+	k := newKit(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := VerifyGrant(k.jws, k.domain, testNow); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func benchBlob(b *testing.B, n int, open bool) {
+	s, o := testPair(b, 1, dirClientToEnclave, 5)
+	plain, buf, out := make([]byte, n), make([]byte, 0, n+BlobOverhead), make([]byte, 0, n)
+	b.ReportAllocs()
+	b.SetBytes(int64(n))
+	for b.Loop() {
+		blob, err := s.Seal(buf, plain)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if !open {
+			continue
+		}
+		if _, _, err := o.Open(out, blob); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkSealBlob256(b *testing.B)     { benchBlob(b, 256, false) }
+func BenchmarkSealBlob8K(b *testing.B)      { benchBlob(b, 8<<10, false) }
+func BenchmarkSealOpenBlob256(b *testing.B) { benchBlob(b, 256, true) }
+func BenchmarkSealOpenBlob8K(b *testing.B)  { benchBlob(b, 8<<10, true) }
+
+func BenchmarkDerive(b *testing.B) {
+	c := testContent(b, 1)
+	var ck [32]byte
+	var salt [16]byte
+	b.ReportAllocs()
+	for n := uint64(0); b.Loop(); n++ {
+		_ = c.Derive(1, n, &ck, &salt)
+	}
+}
+
+func benchPublish(b *testing.B, gk *[32]byte) {
+	p := publish(gk)
+	attrs, body, buf := make([]byte, 56), make([]byte, 256), make([]byte, 0, 512)
+	b.ReportAllocs()
+	for b.Loop() {
+		key := PayloadKey(&p.ck, gk, &p.id)
+		out := SealPayload(buf, &key, &p.salt, attrs, body)
+		_ = Commit(&p.id, &key, out)
+	}
+}
+
+func BenchmarkSealPayloadAndCommit(b *testing.B)   { benchPublish(b, nil) }
+func BenchmarkSealPayloadAndCommitGK(b *testing.B) { benchPublish(b, &[32]byte{1}) }
+
+func BenchmarkAttributeHash(b *testing.B) {
+	attrs := make([]byte, 56)
+	var salt [16]byte
+	b.ReportAllocs()
+	for b.Loop() {
+		_ = AttributeHash(&salt, attrs)
+	}
+}
+
+func BenchmarkOpenPayload(b *testing.B) {
+	p := publish(nil)
+	p.attrs, p.body = make([]byte, 56), make([]byte, 256)
+	p.seal()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := p.open(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
