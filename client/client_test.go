@@ -274,6 +274,7 @@ func TestWindowBlocksAndHonoursContext(t *testing.T) {
 		s.do(func() { require.NoError(t, s.ack(c.Run(), nil)) })
 		require.NoError(t, <-done)
 		require.NoError(t, receipts[3].Wait(t.Context()))
+		synctest.Wait()
 		s.do(func() { require.NoError(t, s.ack(c.Run(), nil)) })
 		require.NoError(t, c.Close())
 	})
