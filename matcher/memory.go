@@ -38,4 +38,4 @@ func (m *HeapMemory) Commit(n int) error {
 
 // Budget returns the number of bytes Commit accepts. A Store reports it in its
 // Stats where the Memory has this method.
-func (m *HeapMemory) Budget() int { return m.budget }
+func (m *HeapMemory) Budget() int64 { return int64(m.budget) }
