@@ -259,12 +259,9 @@ func parseGrant(payload []byte) (Grant, error) {
 		p.Quotas == nil || p.NotAfter == nil || p.Serial == nil || p.Revocation == nil || *p.NotAfter > MaxGrantNumber {
 		return Grant{}, errGrantFields
 	}
-	if p.Confirm.JWK.Type != "OKP" || p.Confirm.JWK.Curve != "Ed25519" {
-		return Grant{}, errGrantFields
-	}
-	key, err := strictBase64(p.Confirm.JWK.X)
+	key, err := parseJWK(p.Confirm.JWK)
 	if err != nil {
-		return Grant{}, errGrantFields
+		return Grant{}, err
 	}
 	g := Grant{
 		Subject: *p.Subject, Key: key, Domain: *p.Audience, RequireGK: *p.RequireGK, Quotas: Quotas(*p.Quotas),
@@ -277,6 +274,14 @@ func parseGrant(payload []byte) (Grant, error) {
 		return Grant{}, err
 	}
 	return g, g.validate()
+}
+
+func parseJWK(k *jwkJSON) (ed25519.PublicKey, error) {
+	key, err := strictBase64(k.X)
+	if err != nil || k.Type != "OKP" || k.Curve != "Ed25519" {
+		return nil, errGrantFields
+	}
+	return key, nil
 }
 
 func parseFilter(text *string) (*filter.Filter, error) {

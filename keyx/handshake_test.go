@@ -60,7 +60,6 @@ type outcome struct {
 }
 
 func (k *kit) outcome(t *testing.T, x *run, which int, changed []byte) outcome {
-	m2, m3, m4 := x.m2, x.m3, x.m4
 	i := x.beforeM2.clone()
 	switch which {
 	case 1:
@@ -68,15 +67,15 @@ func (k *kit) outcome(t *testing.T, x *run, which int, changed []byte) outcome {
 		if err != nil {
 			return outcome{1, err}
 		}
-		if m3, err = i.Respond(sent, testNow); err != nil {
+		m3, err := i.Respond(sent, testNow)
+		if err != nil {
 			return outcome{2, err}
 		}
 		_, err = r.Finish(m3, testNow)
 		return outcome{3, err}
 	case 2:
-		m2 = changed
-		var err error
-		if m3, err = i.Respond(m2, testNow); err != nil {
+		m3, err := i.Respond(changed, testNow)
+		if err != nil {
 			return outcome{2, err}
 		}
 		_, err = x.r.clone(t, k, x.m1, x.m2).Finish(m3, testNow)
@@ -85,8 +84,7 @@ func (k *kit) outcome(t *testing.T, x *run, which int, changed []byte) outcome {
 		_, err := x.r.clone(t, k, x.m1, x.m2).Finish(changed, testNow)
 		return outcome{3, err}
 	default:
-		m4 = changed
-		s, _, err := x.beforeM4.clone().Confirm(m4)
+		s, _, err := x.beforeM4.clone().Confirm(changed)
 		require.Equal(t, err == nil, s != nil)
 		return outcome{4, err}
 	}

@@ -36,7 +36,7 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 	forbidden := []string{
 		hex.EncodeToString(mark[:8]), strings.ToUpper(hex.EncodeToString(mark[:8])), base64.StdEncoding.EncodeToString(mark)[:16],
 		"195, 90, 195", "195 90 195", "0xc3, 0x5a", string(mark[:4]),
-		hex.EncodeToString(x.beforeM4.keys.c2e[:8]), fmt.Sprint(x.beforeM4.keys.c2e[:8])[1:20], "3284386755", "c3c3c3c3",
+		hex.EncodeToString(x.beforeM4.keys.c2e[:8]), "3284386755", "c3c3c3c3",
 	}
 	for _, v := range values {
 		var out strings.Builder

@@ -27,10 +27,12 @@ func AppendAck(dst []byte, a *Ack, refused []Refusal) ([]byte, error) {
 	if len(refused) > MaxRefusals {
 		return dst, bad("ack")
 	}
+	var last uint64
 	for i, r := range refused {
-		if r.Counter > a.Handled || r.Kind == keyx.KindOK || i > 0 && r.Counter <= refused[i-1].Counter {
+		if r.Counter > a.Handled || r.Kind == keyx.KindOK || i > 0 && r.Counter <= last {
 			return dst, bad("ack")
 		}
+		last = r.Counter
 	}
 	dst = append(dst, byte(TypeAck))
 	dst = binary.BigEndian.AppendUint64(dst, a.Run)
