@@ -89,7 +89,7 @@ func dial(ctx context.Context, cfg Config) (*Client, quote.Verdict, error) {
 	}
 	c, err := start(&cfg, &h, &grant)
 	if err != nil {
-		h.transport.Close() //nolint:errcheck // the first error is the one to tell
+		h.transport.Close() //nolint:errcheck,gosec // the first error is the one to tell
 		return nil, h.verdict, err
 	}
 	return c, h.verdict, nil
@@ -207,7 +207,7 @@ func (c *Client) end(err *Error) {
 		c.outbox.fail(err)
 		close(c.ended)
 		c.inbox.close(c.sessionError(opReceive))
-		c.transport.Close() //nolint:errcheck // nothing is left to be done about it
+		c.transport.Close() //nolint:errcheck,gosec // nothing is left to be done about it
 	})
 }
 

@@ -106,8 +106,7 @@ type fakeSession struct {
 	delivered uint64
 	handled   uint64
 	out       []byte
-	withheld  int      // blobs sealed and not sent
-	seen      [][]byte // sealed payloads as the host saw them
+	withheld  int // blobs sealed and not sent
 	ended     chan struct{}
 }
 
@@ -145,8 +144,9 @@ func (f *fake) expect(conn io.Writer, frames *frameReader, want wire.Type) ([]by
 		return nil, errFake
 	case frame.Type:
 		return frame.Msg, nil
+	default:
+		return nil, errFake
 	}
-	return nil, errFake
 }
 
 func (f *fake) accept(conn io.ReadWriteCloser, frames *frameReader) (*fakeSession, error) {
@@ -212,6 +212,8 @@ func (s *fakeSession) frame(f *wire.Frame) error {
 			delete(s.subs, id)
 			s.seal(message.AppendReply(nil, message.Reply{Op: message.TypeUnsubscribe, ID: id}), nil)
 		}
+	default:
+		return errFake
 	}
 	if err != nil {
 		return err

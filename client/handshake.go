@@ -35,13 +35,13 @@ func (h *handshake) run(ctx context.Context) error {
 	}
 	h.transport, h.frames = t, newFrameReader(t)
 	// Closing the transport is what wakes a blocked Read or Write.
-	stop := context.AfterFunc(ctx, func() { t.Close() }) //nolint:errcheck // only to wake
+	stop := context.AfterFunc(ctx, func() { t.Close() }) //nolint:errcheck,gosec // only to wake
 	err = h.exchange()
 	if !stop() {
 		err = canceled(opDial, ctx)
 	}
 	if err != nil {
-		t.Close() //nolint:errcheck // the first error is the one to tell
+		t.Close() //nolint:errcheck,gosec // the first error is the one to tell
 	}
 	return err
 }

@@ -32,7 +32,7 @@ func (c *Client) writeLoop(sealer *keyx.Sealer) {
 			return
 		}
 		if f.bye {
-			closeWrite(c.transport) //nolint:errcheck // Close gives up in time anyway
+			closeWrite(c.transport) //nolint:errcheck,gosec // Close gives up in time anyway
 			return
 		}
 	}

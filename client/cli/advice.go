@@ -56,6 +56,7 @@ func adviceFor(k client.Kind) string {
 		return "the enclave's memory is full: have the router started with a larger --epc-budget"
 	case client.KindIntegrity, client.Kind(keyx.KindIntegrity):
 		return "somebody between you and the enclave changes messages: do not trust this path"
+	default:
+		return ""
 	}
-	return ""
 }

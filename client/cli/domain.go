@@ -86,7 +86,7 @@ func domainInit(cmd *cobra.Command, dir, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(dir, dirMode); err != nil {
+	if err := os.MkdirAll(dir, dirMode); err != nil { //nolint:gosec // the path is the user's own
 		return err
 	}
 	files := []newFile{{filepath.Join(dir, authorityKeyFile), key}, {filepath.Join(dir, client.DomainFile), domain.JSON()}}

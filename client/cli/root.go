@@ -134,8 +134,9 @@ func exitCode(err error) int {
 	case client.Kind(keyx.KindNotAuthorized), client.Kind(keyx.KindNotCovered), client.Kind(keyx.KindBadGrant),
 		client.Kind(keyx.KindGrantExpired), client.Kind(keyx.KindBadProof):
 		return ExitDenied
+	default:
+		return ExitFailure
 	}
-	return ExitFailure
 }
 
 // trimName removes the SDK's prefix, which would repeat the program's name.

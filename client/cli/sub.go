@@ -111,12 +111,11 @@ type printing struct {
 func (p *printing) deliveries(ctx context.Context, c *client.Client, count uint64) error {
 	for n := uint64(0); count == 0 || n < count; {
 		d, err := c.Receive(ctx)
-		switch {
-		case err == nil:
+		if err != nil {
+			err = p.notice(err)
+		} else {
 			n++
 			err = p.delivery(d)
-		default:
-			err = p.notice(err)
 		}
 		if err != nil {
 			return err
