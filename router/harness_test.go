@@ -92,6 +92,7 @@ func (e *fakeEnclave) frame(f *abi.Frame) bool {
 	case abi.Shutdown:
 		e.send(abi.AppendBye(nil))
 		return false
+	default:
 	}
 	return true
 }

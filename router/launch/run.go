@@ -13,7 +13,8 @@ import (
 	"github.com/scbr/scbr/router"
 )
 
-// Run runs routerd until ctx ends, which gives nil, or until something fails.
+// Run runs routerd until ctx ends, which gives nil, or until something fails. stderr is also written by
+// the child, so it must be a file or safe for concurrent use.
 func Run(ctx context.Context, c Config, stdout, stderr io.Writer) error {
 	binary, err := findEnclaved(c.Enclaved)
 	if err != nil {
@@ -96,7 +97,7 @@ func announce(w io.Writer, c *Config, listen, metrics net.Addr) {
 // reachable is the address for a client on this machine.
 func reachable(a net.Addr) string {
 	udp, ok := a.(*net.UDPAddr)
-	if !ok || !udp.IP.IsUnspecified() {
+	if !ok || len(udp.IP) > 0 && !udp.IP.IsUnspecified() {
 		return a.String()
 	}
 	return net.JoinHostPort("127.0.0.1", fmt.Sprint(udp.Port))
