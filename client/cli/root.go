@@ -68,9 +68,14 @@ func Run(ctx context.Context, args []string, std IO) int {
 	root.SetIn(std.In)
 	root.SetOut(std.Out)
 	root.SetErr(std.Err)
+	ran := false
+	noteRuns(root, &ran)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return ExitOK
+	}
+	if !ran {
+		err = &usageError{err} // cobra's own checks of the command line
 	}
 	if text := err.Error(); text != "" {
 		fmt.Fprintln(std.Err, "scbr: "+trimName(text)) //nolint:errcheck // nowhere else to tell
@@ -79,6 +84,19 @@ func Run(ctx context.Context, args []string, std IO) int {
 		fmt.Fprintln(std.Err, "scbr: "+next) //nolint:errcheck // as above
 	}
 	return exitCode(err)
+}
+
+// noteRuns has every command of the tree say that it was reached.
+func noteRuns(cmd *cobra.Command, ran *bool) {
+	if run := cmd.RunE; run != nil {
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			*ran = true
+			return run(cmd, args)
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		noteRuns(sub, ran)
+	}
 }
 
 // command makes the whole tree anew: no command keeps state between runs.
@@ -106,7 +124,7 @@ is verified against your policy and your domain.`,
 	return root
 }
 
-// exactArgs is cobra's check with this program's exit code.
+// noArgs refuses arguments and says where to look.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return usagef("unexpected argument %q\nsee: %s --help", args[0], cmd.CommandPath())
