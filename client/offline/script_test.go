@@ -1,0 +1,46 @@
+package offline_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/scbr/scbr/client/offline"
+	"github.com/spf13/cobra"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"scbr": program})
+}
+
+// program is the command below a root, with its exit code.
+func program() {
+	root := &cobra.Command{Use: "scbr", SilenceErrors: true, SilenceUsage: true}
+	root.AddCommand(offline.Command())
+	err := root.Execute()
+	if err == nil {
+		return
+	}
+	fmt.Fprintln(os.Stderr, "scbr:", err)
+	var exit *offline.ExitError
+	if errors.As(err, &exit) {
+		os.Exit(exit.Code)
+	}
+	os.Exit(99) // an error that names no exit code
+}
+
+func TestScripts(t *testing.T) {
+	data, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("DATA", data+"/../../bench/dataset")
+			return nil
+		},
+	})
+}
