@@ -371,6 +371,57 @@ func TestOrderOfCalls(t *testing.T) {
 	requireKind(t, KindReplayed, err)
 }
 
+// Keys are gone once used, and an emptied state opens nothing: not even a box under the key it now has.
+func TestSecretsAreForgotten(t *testing.T) {
+	k := newKit(t)
+	x := k.run(t)
+	i := x.beforeM2.clone()
+	key := i.key
+	_, err := i.Respond(x.m2, testNow)
+	require.NoError(t, err)
+	require.Equal(t, xwing.PrivateKey{}, *key)
+	i = x.beforeM2.clone()
+	key = i.key
+	_, err = i.Respond(x.m2[:9], testNow)
+	require.Error(t, err)
+	require.Equal(t, xwing.PrivateKey{}, *key)
+
+	box, err := sealOnce(&secret32{}, Confirmation{SessionID: 1}.encode())
+	require.NoError(t, err)
+	for _, first := range [][]byte{x.m4, nil, encodeConfirm(box)} {
+		i = x.beforeM4.clone()
+		held := i.keys
+		_, _, _ = i.Confirm(first)
+		require.Equal(t, keys{}, *held)
+		s, _, err := i.Confirm(encodeConfirm(box))
+		requireKind(t, KindInternal, err)
+		require.Nil(t, s)
+	}
+	r := x.r.clone(t, k, x.m1, x.m2)
+	share := r.share2
+	_, err = r.Finish(x.m3, testNow)
+	require.NoError(t, err)
+	require.Equal(t, make(secretBytes, 64), share)
+	held := r.keys
+	_, _, err = r.Confirm(1, Limits{}, 0)
+	require.NoError(t, err)
+	require.Equal(t, keys{}, *held)
+}
+
+func TestLimitsOfStatement(t *testing.T) {
+	for name, edit := range map[string]func(*statement){
+		"quote":      func(s *statement) { s.quote = make([]byte, MaxQuoteBytes+1) },
+		"collateral": func(s *statement) { s.collateral = make([]byte, MaxCollateralBytes+1) },
+		"config":     func(s *statement) { s.config = make([]byte, maxConfigBytes+1) },
+		"none":       func(*statement) {},
+	} {
+		s := statement{offer: supported(), kk: make([]byte, xwing.PublicKeySize)}
+		edit(&s)
+		_, err := decodeStatement(s.encode())
+		require.Equal(t, name == "none", err == nil, name)
+	}
+}
+
 func TestErasedIdentity(t *testing.T) {
 	k := newKit(t)
 	x := k.run(t)

@@ -23,6 +23,14 @@ func must(t testing.TB) func(b []byte, err error) []byte {
 	return func(b []byte, err error) []byte { require.NoError(t, err); return b }
 }
 
+// encoded insists that what a decoder took can be encoded.
+func encoded(b []byte, err error) []byte {
+	if err != nil {
+		panic("a decoder takes what no encoder makes: " + err.Error())
+	}
+	return b
+}
+
 // decodeAll takes any message apart and, if that succeeds, puts it together again.
 func decodeAll(msg []byte) ([]byte, error) {
 	t, err := TypeOf(msg)
@@ -41,7 +49,7 @@ func decodeAll(msg []byte) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		return AppendSubscribe(nil, m)
+		return encoded(AppendSubscribe(nil, m)), nil
 	case TypeUnsubscribe:
 		id, err := DecodeUnsubscribe(msg)
 		return AppendUnsubscribe(nil, id), err
@@ -69,11 +77,9 @@ func reencodePublish(msg []byte) ([]byte, error) {
 			return nil, err
 		}
 		if !more {
-			return out, FinishPublish(out, n)
+			return encoded(out, FinishPublish(out, n)), nil
 		}
-		if out, err = AppendHeader(out, &h); err != nil {
-			return nil, err
-		}
+		out = encoded(AppendHeader(out, &h))
 		n++
 	}
 }
@@ -91,11 +97,9 @@ func reencodeDeliver(msg []byte) ([]byte, error) {
 			return nil, err
 		}
 		if !more {
-			return out, FinishDeliver(out, n)
+			return encoded(out, FinishDeliver(out, n)), nil
 		}
-		if out, err = AppendEnvelope(out, &e); err != nil {
-			return nil, err
-		}
+		out = encoded(AppendEnvelope(out, &e))
 		n++
 	}
 }
@@ -113,7 +117,7 @@ func reencodeAck(msg []byte) ([]byte, error) {
 			return nil, err
 		}
 		if !more {
-			return AppendAck(nil, &r.Ack, refused)
+			return encoded(AppendAck(nil, &r.Ack, refused)), nil
 		}
 		refused = append(refused, f)
 	}
@@ -293,6 +297,25 @@ func TestReaderStaysBad(t *testing.T) {
 		require.False(t, more)
 		requireBad(t, err)
 	}
+}
+
+// A header without a key leaves none of the header before it.
+func TestHeaderIsReused(t *testing.T) {
+	ok := must(t)
+	msg := ok(AppendHeader(BeginPublish(nil), &Header{Explicit: true, CK: [32]byte{1}, Salt: [16]byte{2}}))
+	msg = ok(AppendHeader(msg, &Header{}))
+	require.NoError(t, FinishPublish(msg, 2))
+	r, err := ReadPublish(msg)
+	require.NoError(t, err)
+	var h Header
+	_, err = r.Next(&h)
+	require.NoError(t, err)
+	require.True(t, h.Explicit)
+	_, err = r.Next(&h)
+	require.NoError(t, err)
+	require.False(t, h.Explicit)
+	require.Zero(t, h.CK)
+	require.Zero(t, h.Salt)
 }
 
 func TestRoundTripAny(t *testing.T) {
