@@ -199,7 +199,8 @@ func (c *Client) Close() error {
 // end makes err the end of the session, unless it has ended already.
 func (c *Client) end(err *Error) {
 	c.endOnce.Do(func() {
-		if c.closing.Load() {
+		if err.Kind == KindTransport && c.closing.Load() {
+			// What a router does after our leave.
 			err = &Error{Op: opClose, Kind: KindClosed, Err: ErrClosed}
 		}
 		c.err = err
@@ -229,6 +230,6 @@ func kindOf(err error) Kind {
 	return KindProtocol
 }
 
-func canceled(op string, ctx context.Context) error { //nolint:revive // op reads first, as in Error
+func canceled(ctx context.Context, op string) error {
 	return &Error{Op: op, Kind: KindCanceled, Err: context.Cause(ctx)}
 }

@@ -29,7 +29,7 @@ func (h *handshake) run(ctx context.Context) error {
 	t, err := h.cfg.Transport(ctx, h.cfg.Addr)
 	if err != nil {
 		if ctx.Err() != nil {
-			return canceled(opDial, ctx)
+			return canceled(ctx, opDial)
 		}
 		return transportError(opDial, err)
 	}
@@ -38,7 +38,7 @@ func (h *handshake) run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { t.Close() }) //nolint:errcheck,gosec // only to wake
 	err = h.exchange()
 	if !stop() {
-		err = canceled(opDial, ctx)
+		err = canceled(ctx, opDial)
 	}
 	if err != nil {
 		t.Close() //nolint:errcheck,gosec // the first error is the one to tell

@@ -120,7 +120,7 @@ func (in *inbox) take() (it item, ok, more bool) {
 // pop waits for the oldest item.
 func (in *inbox) pop(ctx context.Context) (*Delivery, error) {
 	if ctx.Err() != nil {
-		return nil, canceled(opReceive, ctx)
+		return nil, canceled(ctx, opReceive)
 	}
 	if it, ok, _ := in.take(); ok {
 		return it.delivery, it.notice
@@ -132,7 +132,7 @@ func (in *inbox) pop(ctx context.Context) (*Delivery, error) {
 		case <-in.done:
 			ended = true
 		case <-ctx.Done():
-			return nil, canceled(opReceive, ctx)
+			return nil, canceled(ctx, opReceive)
 		}
 		it, ok, more := in.take()
 		switch {

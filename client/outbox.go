@@ -107,7 +107,7 @@ func (o *outbox) usable(op string) error {
 // publish seals one publication into the batch being filled.
 func (o *outbox) publish(ctx context.Context, event filter.Event, payload []byte) (Receipt, error) {
 	if ctx.Err() != nil {
-		return Receipt{}, canceled(opPublish, ctx)
+		return Receipt{}, canceled(ctx, opPublish)
 	}
 	if len(payload) > MaxPayloadBytes {
 		return Receipt{}, &Error{Op: opPublish, Kind: KindTooLarge}
@@ -160,7 +160,7 @@ func (o *outbox) awaitSpace(ctx context.Context, n int) error {
 			return nil
 		}
 		if err := o.awaitAck(ctx); err != nil {
-			return canceled(opPublish, ctx)
+			return canceled(ctx, opPublish)
 		}
 	}
 }

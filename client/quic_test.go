@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -143,7 +142,7 @@ func BenchmarkPublishReceive(b *testing.B) {
 	require.NoError(b, c.Close())
 	require.ErrorIs(b, <-done, ErrClosed)
 	if s := c.Stats(); s.Delivered != s.Published {
-		b.Fatal(fmt.Sprintf("delivered %d of %d", s.Delivered, s.Published))
+		b.Fatalf("delivered %d of %d", s.Delivered, s.Published)
 	}
 }
 

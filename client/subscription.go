@@ -127,7 +127,7 @@ func (c *Client) slot(ctx context.Context, op string) error {
 	case <-c.ended:
 		return c.sessionError(op)
 	case <-ctx.Done():
-		return canceled(op, ctx)
+		return canceled(ctx, op)
 	}
 }
 
@@ -169,7 +169,7 @@ func (c *Client) Subscribe(ctx context.Context, where filter.Filter) (*Subscript
 		// Best effort: the answer is nobody's, and a session that has ended has no
 		// subscriptions.
 		_ = c.outbox.command(opUnsubscribe, message.AppendUnsubscribe(nil, id))
-		return nil, canceled(opSubscribe, ctx)
+		return nil, canceled(ctx, opSubscribe)
 	}
 }
 
@@ -199,6 +199,6 @@ func (s *Subscription) Unsubscribe(ctx context.Context) error {
 	case <-c.ended:
 		return c.sessionError(opUnsubscribe)
 	case <-ctx.Done():
-		return canceled(opUnsubscribe, ctx)
+		return canceled(ctx, opUnsubscribe)
 	}
 }

@@ -11,10 +11,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/scbr/scbr/client"
+	"github.com/scbr/scbr/client/offline"
 	"github.com/scbr/scbr/keyx"
 )
 
@@ -77,9 +79,7 @@ func Run(ctx context.Context, args []string, std IO) int {
 	if !ran {
 		err = &usageError{err} // cobra's own checks of the command line
 	}
-	if text := err.Error(); text != "" {
-		fmt.Fprintln(std.Err, "scbr: "+trimName(text)) //nolint:errcheck // nowhere else to tell
-	}
+	fmt.Fprintln(std.Err, message(err)) //nolint:errcheck // nowhere else to tell
 	if next := advice(err); next != "" {
 		fmt.Fprintln(std.Err, "scbr: "+next) //nolint:errcheck // as above
 	}
@@ -119,7 +119,7 @@ is verified against your policy and your domain.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%w\nsee: %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(domainCommand(), grantCommand(), attestCommand(), pubCommand(), subCommand())
+	root.AddCommand(domainCommand(), grantCommand(), attestCommand(), pubCommand(), subCommand(), offline.Command())
 	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "Exit codes of scbr", Long: exitCodes})
 	return root
 }
@@ -157,11 +157,12 @@ func exitCode(err error) int {
 	}
 }
 
-// trimName removes the SDK's prefix, which would repeat the program's name.
-func trimName(text string) string {
-	const prefix = "scbr: "
-	if len(text) > len(prefix) && text[:len(prefix)] == prefix {
-		return text[len(prefix):]
+// message is what is printed of err: the program's name first, once, except that
+// file:line stands first where a line is at fault, as editors expect it.
+func message(err error) string {
+	if _, ok := errors.AsType[*offline.LineError](err); ok {
+		return err.Error()
 	}
-	return text
+	const name = "scbr: "
+	return name + strings.TrimPrefix(err.Error(), name)
 }
