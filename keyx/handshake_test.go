@@ -137,6 +137,25 @@ func TestTruncatedAndExtended(t *testing.T) {
 	}
 }
 
+// Only "the whole statement follows" is known, and every message has one type.
+func TestUnknownForms(t *testing.T) {
+	k := newKit(t)
+	x := k.run(t)
+	const formAt = 1 + 2 + 2 + handshakeNonceLen
+	for v := range 256 {
+		m2 := bytes.Clone(x.m2)
+		if m2[formAt] = byte(v); v != int(formFull) {
+			requireKind(t, KindBadMessage, k.outcome(t, x, 2, m2).err)
+		}
+		for n, msg := range x.messages() {
+			msg = bytes.Clone(msg)
+			if msg[0] = byte(v); v != n+1 {
+				requireKind(t, KindBadMessage, k.outcome(t, x, n+1, msg).err)
+			}
+		}
+	}
+}
+
 func TestReflectedMessages(t *testing.T) {
 	k := newKit(t)
 	x := k.run(t)
