@@ -319,11 +319,11 @@ func TestOpensAndClosesLeaveNothing(t *testing.T) {
 
 func TestHandshakeOutOfOrder(t *testing.T) {
 	w := newWorld(t)
-	i, conn, msg3 := w.handshake(grantFor("alice"))
-	requireOnlyRefusal(t, w.step(abi.AppendData(nil, conn, 0, 0, []byte("early"))), conn, keyx.KindBadMessage)
-	requireOnlyRefusal(t, w.step(abi.AppendFinish(nil, conn, msg3)), conn, keyx.KindReplayed)
+	_, early, msg3 := w.handshake(grantFor("alice"))
+	requireOnlyRefusal(t, w.step(abi.AppendData(nil, early, 0, 0, []byte("early"))), early, keyx.KindBadMessage)
+	requireOnlyRefusal(t, w.step(abi.AppendFinish(nil, early, msg3)), early, keyx.KindReplayed)
 
-	i, conn, msg3 = w.handshake(grantFor("alice"))
+	i, conn, msg3 := w.handshake(grantFor("alice"))
 	other := w.newConn()
 	requireOnlyRefusal(t, w.step(abi.AppendFinish(nil, other, msg3)), other, keyx.KindReplayed)
 	_, foreign, _ := w.handshake(grantFor("bob"))

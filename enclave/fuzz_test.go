@@ -83,8 +83,10 @@ func (h *hostile) keep(f []byte) []byte {
 
 // play makes a step of every few operations and checks the world after each.
 func (h *hostile) play(script []byte) {
+	const maxOps = 48 // longer ones find little more and take long
+	script = script[:min(len(script), 4*maxOps)]
 	var frames [][]byte
-	for len(script) >= 4 && len(h.sent) < 80 {
+	for len(script) >= 4 {
 		frames = append(frames, h.frame(script[0], script[1], script[2], script[3]))
 		if script[0]&0x80 != 0 {
 			h.now = h.now.Add(time.Duration(script[1]) * 20 * time.Millisecond)

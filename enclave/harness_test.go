@@ -59,7 +59,7 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 	w.domain = keyx.Domain{Name: "test", Authorities: []ed25519.PublicKey{w.authority.Public().(ed25519.PublicKey)}}
 	cfg := Config{
 		Domain: w.domain, Router: routerName, Platform: machine(), Rand: rng(8),
-		Memory: matcher.NewHeapMemory(64<<20, 64<<20),
+		Memory: matcher.NewHeapMemory(4<<20, 4<<20),
 	}
 	for _, f := range change {
 		f(&cfg)
