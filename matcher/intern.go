@@ -54,8 +54,9 @@ func (s *Store) intern(t *interned, text string) (uint32, error) {
 		return 0, err
 	}
 	s.a.w[r+internRefs] = pack(1, uint32(len(text)))
-	if t.textAt > nameIndex {
+	if t == &s.names {
 		s.a.w[r+nameIndex] = 0
+		s.shape.forget()
 	}
 	copy(s.a.b[int(r+t.textAt)*wordBytes:], text)
 	t.add(&s.a, h, r)
@@ -67,6 +68,9 @@ func (s *Store) unref(t *interned, r uint32) {
 	s.a.w[r+internRefs]--
 	if low(s.a.w[r+internRefs]) > 0 {
 		return
+	}
+	if t == &s.names {
+		s.shape.forget()
 	}
 	t.remove(&s.a, s.hash.text(s.textOf(r, t.textAt)), r)
 	s.a.free(r)

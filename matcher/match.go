@@ -41,13 +41,17 @@ func (s *Store) Match(e *filter.Event, dst []uint64) []uint64 {
 	return dst
 }
 
-// resolve finds the records of the event's names, each hashed once, and the
-// keys of its values.
+// resolve finds the records of the event's names, each hashed at most once,
+// and the keys of its values.
 func (s *Store) resolve(e *filter.Event) int {
 	n := 0
 	for i := range e.Len() {
 		a := e.At(i)
-		attr := s.lookup(&s.names, s.hash.text(a.Name), a.Name)
+		attr, ok := s.shape.get(i, a.Name)
+		if !ok {
+			attr = s.lookup(&s.names, s.hash.text(a.Name), a.Name)
+			s.shape.put(i, a.Name, attr)
+		}
 		if attr == 0 {
 			continue
 		}

@@ -59,6 +59,7 @@ type Store struct {
 	enc   encoder
 	query []string // strings of the current query that no filter has
 	event [filter.MaxAttributes]resolved
+	shape shape
 	slot  [slots]uint8 // attribute record, low byte: 1 + index in event
 }
 
