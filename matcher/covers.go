@@ -23,6 +23,7 @@ func readInterval(words []uint64) interval {
 	case entryStrings:
 		v.ends = words[1]
 		v.lo.sub, v.hi.sub = lowSub(head), highSub(head)
+	default: // no ends
 	}
 	return v
 }
@@ -62,6 +63,7 @@ func (s *Store) entryCovers(f, g []uint64) bool {
 		return true
 	case entryNot:
 		return !s.admits(g, key{f[1], lowSub(f[0])})
+	default:
 	}
 	a, b := readInterval(f), readInterval(g)
 	if b.kind == entryAny {

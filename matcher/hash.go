@@ -50,11 +50,3 @@ func (h *hasher) text(s string) uint64 {
 	}
 	return fold(lo^h.k0, hi^h.k1^x)
 }
-
-func (h *hasher) words(w []uint64) uint64 {
-	x := h.k2
-	for _, v := range w {
-		x = fold(v^h.k0, x^h.k1)
-	}
-	return x
-}

@@ -150,6 +150,7 @@ func (s *Store) holds(head uint64, p uint32) bool {
 		return isNumber(x.key.key)
 	case entryStrings:
 		return x.key.key >= keyString && s.insideStrings(w[p+1], lowSub(head), highSub(head), x.text)
+	default: // TRUE and FALSE are in no cluster
+		return false
 	}
-	return false
 }

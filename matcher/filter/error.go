@@ -24,14 +24,31 @@ const (
 
 // String returns the kind's name in lower case with blanks.
 func (k Kind) String() string {
-	names := [kindEnd]string{
-		"unknown fault", "bad syntax", "bad number", "bad string", "bad name", "bad predicate",
-		"too long", "too many predicates", "too deep", "unsupported", "bad event", "bad encoding",
+	switch k {
+	case BadSyntax:
+		return "bad syntax"
+	case BadNumber:
+		return "bad number"
+	case BadString:
+		return "bad string"
+	case BadName:
+		return "bad name"
+	case BadPredicate:
+		return "bad predicate"
+	case TooLong:
+		return "too long"
+	case TooMany:
+		return "too many predicates"
+	case TooDeep:
+		return "too deep"
+	case Unsupported:
+		return "unsupported"
+	case BadEvent:
+		return "bad event"
+	case BadEncoding:
+		return "bad encoding"
 	}
-	if k >= kindEnd {
-		return names[0]
-	}
-	return names[k]
+	return "unknown fault"
 }
 
 // Error reports why text, bytes or values were refused. It never contains any

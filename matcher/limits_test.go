@@ -1,0 +1,241 @@
+package matcher
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/scbr/scbr/matcher/filter"
+	"github.com/scbr/scbr/matcher/matchtest"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+func mustFilter(t require.TestingT, text string) filter.Filter {
+	f, err := filter.Parse(text)
+	require.NoError(t, err, text)
+	return f
+}
+
+func newStore(t require.TestingT, budget int) *Store {
+	s, err := New(NewHeapMemory(max(budget, commitStep), budget), Config{Seed: 7})
+	require.NoError(t, err)
+	return s
+}
+
+// TestRefusalChangesNothing ends the budget at every word, so that every
+// allocation that an insertion makes is the refused one at some point.
+func TestRefusalChangesNothing(t *testing.T) {
+	gen := matchtest.Predicates()
+	var preds [][]filter.Predicate
+	for i := range 80 {
+		preds = append(preds, gen.Example(i))
+	}
+	var events []filter.Event
+	for i := range 40 {
+		events = append(events, matchtest.Event().Example(i))
+	}
+	refused := 0
+	for budget := commitStep; budget < 10000; budget += wordBytes {
+		refused += fillTo(t, budget, preds, events)
+	}
+	require.Greater(t, refused, 1000)
+}
+
+func fillTo(t *testing.T, budget int, preds [][]filter.Predicate, events []filter.Event) (refused int) {
+	s := newStore(t, budget)
+	var o matchtest.Oracle
+	for i, p := range preds {
+		f, err := filter.New(p...)
+		require.NoError(t, err)
+		before := held(s)
+		if _, err := s.Insert(f, uint64(i)); err == nil {
+			o.Insert(matchtest.Subscription{Preds: p, Filter: f, Tag: uint64(i)})
+			continue
+		}
+		refused++
+		require.Equal(t, before, held(s))
+		if refused == 1 {
+			check(t, s)
+		}
+	}
+	require.LessOrEqual(t, s.Stats().Bytes, int64(budget))
+	check(t, s)
+	for i := range events {
+		got := s.Match(&events[i], []uint64{})
+		slices.Sort(got)
+		require.Equal(t, o.Match(events[i]), got)
+	}
+	return refused
+}
+
+// TestMemoryIsReusedAcrossShapes: room that held small filters holds large ones
+// afterwards.
+func TestMemoryIsReusedAcrossShapes(t *testing.T) {
+	s := newStore(t, 64<<10)
+	fill := func(format string) (handles []Handle) {
+		for i := 0; ; i++ {
+			h, err := s.Insert(mustFilter(t, fmt.Sprintf(format, i)), uint64(i))
+			if err != nil {
+				require.ErrorIs(t, err, ErrBudget)
+				return handles
+			}
+			handles = append(handles, h)
+		}
+	}
+	const small, large = "x = %d", "x = %[1]d AND name LIKE 'a rather long prefix number %[1]d of this test%%' AND a != 1 AND b != 2 AND c != 3"
+	first := fill(large)
+	for range 3 {
+		for _, h := range first {
+			require.NoError(t, s.Remove(h))
+		}
+		many := fill(small)
+		require.Greater(t, len(many), 3*len(first))
+		for _, h := range many {
+			require.NoError(t, s.Remove(h))
+		}
+		check(t, s)
+		again := fill(large)
+		require.Greater(t, len(again), len(first)*3/4, "tables grew for the small ones and stay")
+		first = again
+	}
+}
+
+// TestIncomparableFiltersAreBounded is the attack of 20,000 filters of which
+// none covers another: a naive poset compares each with all.
+func TestIncomparableFiltersAreBounded(t *testing.T) {
+	const n = 20000
+	s := newStore(t, 16<<20)
+	for i := range n {
+		_, err := s.Insert(mustFilter(t, fmt.Sprintf("x BETWEEN %d AND %d", i, i+n)), uint64(i))
+		require.NoError(t, err)
+	}
+	st := s.Stats()
+	require.LessOrEqual(t, st.InsertTests, uint64(n*InsertBudget))
+	require.Greater(t, st.Flat, uint64(n-2*InsertBudget))
+	_, err := s.Insert(mustFilter(t, "symbol = 'HAL' AND x < 5"), n)
+	require.NoError(t, err)
+	e, err := filter.NewEvent(filter.Attribute{Name: "symbol", Value: filter.String("HAL")}, filter.Attribute{Name: "x", Value: filter.Int(4)})
+	require.NoError(t, err)
+	got := s.Match(&e, nil)
+	slices.Sort(got)
+	require.Equal(t, []uint64{0, 1, 2, 3, 4, n}, got)
+	require.LessOrEqual(t, s.Stats().MatchTests, uint64(n+1))
+}
+
+// TestChains: filters nested in one another, inserted from either end or
+// shuffled, prune by covering and survive the removal of every second one.
+func TestChains(t *testing.T) {
+	const n = 1000
+	for name, at := range map[string]func(i int) int{
+		"wide first":   func(i int) int { return i },
+		"narrow first": func(i int) int { return n - 1 - i },
+		"shuffled":     func(i int) int { return i * 7919 % n },
+	} {
+		s := newStore(t, 4<<20)
+		handles := make([]Handle, n)
+		for i := range n {
+			k := at(i)
+			h, err := s.Insert(mustFilter(t, fmt.Sprintf("x >= %d", k)), uint64(k))
+			require.NoError(t, err)
+			handles[k] = h
+		}
+		check(t, s)
+		e, err := filter.NewEvent(filter.Attribute{Name: "x", Value: filter.Int(99)})
+		require.NoError(t, err)
+		require.Len(t, s.Match(&e, nil), 100, name)
+		for k := 0; k < n; k += 2 {
+			require.NoError(t, s.Remove(handles[k]))
+		}
+		check(t, s)
+		require.Len(t, s.Match(&e, nil), 50, name)
+	}
+}
+
+// TestEqualFiltersOfTwoOwners: removing one leaves the other.
+func TestEqualFiltersOfTwoOwners(t *testing.T) {
+	s := newStore(t, 1<<16)
+	f := mustFilter(t, "symbol = 'HAL' AND price < 50.5")
+	var handles []Handle
+	for tag := range uint64(5) {
+		h, err := s.Insert(f, tag)
+		require.NoError(t, err)
+		handles = append(handles, h)
+	}
+	require.Equal(t, 1, s.Stats().Nodes)
+	e, err := filter.NewEvent(filter.Attribute{Name: "symbol", Value: filter.String("HAL")}, filter.Attribute{Name: "price", Value: filter.Int(50)})
+	require.NoError(t, err)
+	for _, i := range []int{2, 4, 0} {
+		require.NoError(t, s.Remove(handles[i]))
+		check(t, s)
+	}
+	got := s.Match(&e, nil)
+	slices.Sort(got)
+	require.Equal(t, []uint64{1, 3}, got)
+}
+
+// TestSelectiveAttribute: the index is keyed by the attribute with many values,
+// not by the one that half of all events share.
+func TestSelectiveAttribute(t *testing.T) {
+	s := newStore(t, 1<<20)
+	for i := range 1000 {
+		f := mustFilter(t, fmt.Sprintf("side = '%s' AND symbol = 'S%d'", []string{"buy", "sell"}[i%2], i%100))
+		_, err := s.Insert(f, uint64(i))
+		require.NoError(t, err)
+	}
+	e, err := filter.NewEvent(filter.Attribute{Name: "symbol", Value: filter.String("S7")}, filter.Attribute{Name: "side", Value: filter.String("sell")})
+	require.NoError(t, err)
+	require.Len(t, s.Match(&e, nil), 10)
+	require.LessOrEqual(t, s.Stats().MatchTests, uint64(5))
+}
+
+// TestKeysOrderLikeValues: the matcher's order of numbers is the exact one.
+func TestKeysOrderLikeValues(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		number := rapid.OneOf(
+			matchtest.Value().Filter(filter.Value.IsNumber),
+			rapid.Map(rapid.Int64(), filter.Int),
+			rapid.Map(rapid.Float64(), func(f float64) filter.Value {
+				v, err := filter.Float(f)
+				require.NoError(t, err)
+				return v
+			}),
+		)
+		a, b := number.Draw(t, "a"), number.Draw(t, "b")
+		order, ok := a.Compare(b)
+		require.True(t, ok)
+		x, y := scalarKey(a), scalarKey(b)
+		require.Equal(t, order < 0, x.less(y))
+		require.Equal(t, order > 0, y.less(x))
+		require.True(t, x.below().less(x) && x.less(x.above()))
+		if order < 0 {
+			require.False(t, y.less(x.above()), "an open end passes a number")
+			require.False(t, y.below().less(x), "an open end passes a number")
+		}
+		require.True(t, isNumber(x.key))
+	})
+}
+
+func TestNewRefusesBadMemory(t *testing.T) {
+	_, err := New(NewHeapMemory(100, 100), Config{})
+	var e *Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, BadMemory, e.Kind)
+	_, err = New(NewHeapMemory(1<<16, 100), Config{})
+	require.ErrorIs(t, err, ErrBudget)
+	_, err = New(misaligned{NewHeapMemory(1<<16, 1<<16)}, Config{})
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, BadMemory, e.Kind)
+}
+
+type misaligned struct{ *HeapMemory }
+
+func (m misaligned) Region() []byte { return m.HeapMemory.Region()[1:] }
+
+func TestUnknownHandles(t *testing.T) {
+	s := newStore(t, 1<<16)
+	for _, h := range []Handle{0, 1, 2, 1 << 31, 1<<32 - 1} {
+		require.ErrorIs(t, s.Remove(h), ErrUnknownHandle)
+	}
+	require.EqualError(t, s.Remove(9), "matcher: remove: unknown handle")
+}
