@@ -2,6 +2,7 @@ package router
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net"
 	"os"
 	"syscall"
@@ -91,16 +92,24 @@ func benchEnclave(conn net.Conn, done chan<- struct{}) {
 // publication; all parties run in this process.
 func BenchmarkRouter(b *testing.B) {
 	for _, fan := range []int{1, 10} {
-		b.Run("fan-out="+string('0'+rune(fan/10))+string('0'+rune(fan%10)), func(b *testing.B) { benchRouter(b, fan) })
+		for _, offload := range []bool{true, false} {
+			b.Run(fmt.Sprintf("fan-out=%d/gro=%v", fan, offload), func(b *testing.B) { benchRouter(b, fan, offload) })
+		}
 	}
 }
 
-func benchRouter(b *testing.B, fan int) {
+func benchRouter(b *testing.B, fan int, offload bool) {
 	done := make(chan struct{})
-	w := start(b, func(c *Config, e *fakeEnclave) {
+	w := start(b, func(c *Config, _ *fakeEnclave) {
 		host, inside := socketPair(b)
 		c.Enclave = host
 		go benchEnclave(inside, done)
+		if !offload {
+			plain, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+			require.NoError(b, err)
+			b.Cleanup(func() { _ = plain.Close() })
+			c.PacketConn = plain
+		}
 	})
 	b.Cleanup(func() { w.cancel(); <-done })
 	publisher := w.session()
@@ -133,6 +142,7 @@ func benchRouter(b *testing.B, fan int) {
 	}
 	b.StopTimer()
 	b.ReportMetric(float64((cpu(b)-before).Nanoseconds())/float64(b.N), "cpu-ns/op")
+	b.ReportMetric(testutil.ToFloat64(w.r.metrics.pausedSeconds), "s-paused")
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
 	b.ReportMetric(float64(b.N*fan)/b.Elapsed().Seconds(), "deliveries/s")
 }

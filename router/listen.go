@@ -37,5 +37,9 @@ func listenUDP(addr string) (net.PacketConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return net.ListenUDP("udp", udp)
+	c, err := net.ListenUDP("udp", udp)
+	if err != nil {
+		return nil, err
+	}
+	return accelerate(c), nil
 }
