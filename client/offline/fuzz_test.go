@@ -13,16 +13,12 @@ func fuzzBoth(f *testing.F, format Format) {
 		pointed(t, err)
 		pubs, err := ReadPublications(strings.NewReader(text), "pubs", format)
 		pointed(t, err)
-		b, err := build(subs)
-		require.NoError(t, err)
 		for _, s := range subs {
-			require.NotContains(t, s.ID, " ")
+			require.NoError(t, checkID(s.ID))
+			for _, e := range pubs {
+				s.Filter.Match(e)
+			}
 		}
-		r := b.all(pubs)
-		require.Len(t, r.matches, len(pubs))
-		var out strings.Builder
-		require.NoError(t, r.write(&out))
-		require.LessOrEqual(t, strings.Count(out.String(), "\n"), len(pubs))
 	})
 }
 

@@ -19,7 +19,6 @@ const (
 	Unsupported                  // a reserved word or pattern that is not available yet
 	BadEvent                     // an event with duplicate, missing or too many attributes
 	BadEncoding                  // bytes that no encoder produces
-	kindEnd                      // one past the last kind
 )
 
 // String returns the kind's name in lower case with blanks.

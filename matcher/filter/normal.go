@@ -190,16 +190,33 @@ func (c *Constraint) becomePoint(v Value) {
 // normaliseStrings works on the half-open form [low, high): the string after s
 // is s with a zero byte, so every end can be written that way.
 func (c *Constraint) normaliseStrings() bool {
-	low := c.lo.Value.str
+	low, high, bounded := c.halfOpen()
+	if bounded && high <= low {
+		return false
+	}
+	if bounded && high == low+"\x00" {
+		c.becomePoint(String(low))
+		return true
+	}
+	c.lo, c.hi = lowEnd(low), Bound{}
+	if bounded {
+		c.hi = highEnd(high)
+	}
+	c.not = slices.DeleteFunc(c.not, func(v Value) bool { return !c.inside(v) })
+	return true
+}
+
+// halfOpen returns the interval with exclusions at its ends cut off.
+func (c *Constraint) halfOpen() (low, high string, bounded bool) {
+	low, high, bounded = c.lo.Value.str, c.hi.Value.str, c.hi.Set
 	if c.lo.Open {
 		low += "\x00"
 	}
-	high, bounded := c.hi.Value.str, c.hi.Set
 	if bounded && !c.hi.Open {
 		high += "\x00"
 	}
-	for i := 0; i < len(c.not) && c.not[i].str <= low; i++ {
-		if c.not[i].str == low {
+	for _, v := range c.not {
+		if v.str == low {
 			low += "\x00"
 		}
 	}
@@ -208,25 +225,24 @@ func (c *Constraint) normaliseStrings() bool {
 			high = c.not[i].str
 		}
 	}
-	if bounded && high <= low {
-		return false
+	return low, high, bounded
+}
+
+// lowEnd writes "from s on"; from the empty string on is no bound.
+func lowEnd(s string) Bound {
+	if before, ok := strings.CutSuffix(s, "\x00"); ok {
+		return Bound{Value: String(before), Set: true, Open: true}
 	}
-	if bounded && high == low+"\x00" {
-		c.becomePoint(String(low))
-		return true
+	if s == "" {
+		return Bound{}
 	}
-	c.lo = Bound{Value: String(low), Set: low != ""}
-	if low == "" {
-		c.lo = Bound{}
-	} else if s, ok := strings.CutSuffix(low, "\x00"); ok {
-		c.lo = Bound{Value: String(s), Set: true, Open: true}
+	return Bound{Value: String(s), Set: true}
+}
+
+// highEnd writes "before s".
+func highEnd(s string) Bound {
+	if last, ok := strings.CutSuffix(s, "\x00"); ok {
+		return Bound{Value: String(last), Set: true}
 	}
-	c.hi = Bound{}
-	if s, ok := strings.CutSuffix(high, "\x00"); bounded && ok {
-		c.hi = Bound{Value: String(s), Set: true}
-	} else if bounded {
-		c.hi = Bound{Value: String(high), Set: true, Open: true}
-	}
-	c.not = slices.DeleteFunc(c.not, func(v Value) bool { return !c.inside(v) })
-	return true
+	return Bound{Value: String(s), Set: true, Open: true}
 }
