@@ -63,6 +63,12 @@ func (r *receiver) blob(f *wire.Frame) *Error {
 	}
 	// How many deliveries a missing blob held is told by the next number.
 	r.gap = r.gap || skipped > 0
+	return r.message(msg, f, count+skipped, &sum)
+}
+
+// message handles the message of a blob that came in f; count and sum are our
+// running hash before it.
+func (r *receiver) message(msg []byte, f *wire.Frame, count uint64, sum *[32]byte) *Error {
 	t, err := message.TypeOf(msg)
 	if err != nil {
 		return protocol(err)
@@ -83,7 +89,7 @@ func (r *receiver) blob(f *wire.Frame) *Error {
 		r.client.commands.answered(reply.Op, reply.ID, reply.Kind)
 		return nil
 	case message.TypeHeartbeat:
-		return r.heartbeat(msg, count+skipped, &sum)
+		return r.heartbeat(msg, count, sum)
 	default:
 		return protocol(errUnexpectedFrame)
 	}
@@ -104,7 +110,6 @@ func (r *receiver) ack(msg []byte) *Error {
 }
 
 // heartbeat compares histories in both directions and the number of deliveries.
-// count and sum are our running hash before this blob.
 func (r *receiver) heartbeat(msg []byte, count uint64, sum *[32]byte) *Error {
 	h, err := message.DecodeHeartbeat(msg)
 	if err != nil {
