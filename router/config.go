@@ -29,7 +29,8 @@ type Config struct {
 	Metrics *prometheus.Registry
 	// Logger receives what an operator must know, never anything about a client; nil discards.
 	Logger *slog.Logger
-	// Tap, if not nil, sees every byte that the router receives or queues. For tests: it must not keep or change b.
+	// Tap, if not nil, sees every byte that the router receives, queues for the enclave or writes to a client. For tests: it
+	// must not keep or change b.
 	Tap func(point TapPoint, b []byte)
 }
 

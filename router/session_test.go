@@ -314,3 +314,52 @@ func TestTapSeesAllDirections(t *testing.T) {
 		}
 	}
 }
+
+// TestLargestFrame: the limit itself is allowed, in both directions, and the session goes on with small frames.
+func TestLargestFrame(t *testing.T) {
+	w := start(t)
+	c := w.session()
+	payload := bytes.Repeat([]byte("y"), wire.MaxFrame-wire.DataSize(1, 1, 0))
+	for range 2 {
+		c.publish("b", payload)
+		f := c.next()
+		require.Equal(t, wire.TypeDelivery, f.Type)
+		require.Equal(t, len(payload), f.PayloadBytes())
+		require.Equal(t, "ack", string(must(c.next()).Blob))
+		c.publish("b", []byte("small"))
+		require.Equal(t, 5, must(c.next()).PayloadBytes())
+		require.Equal(t, "ack", string(must(c.next()).Blob))
+	}
+}
+
+// FuzzLink: whatever arrives on the link, the dispatcher takes whole frames only, and frees and counts what it should.
+func FuzzLink(f *testing.F) {
+	f.Add(abi.AppendReady(nil, [16]byte{}, [32]byte{}, true))
+	f.Add(abi.AppendHandled(abi.AppendDeliver(nil, 7, []uint64{0, 1, 2}, []byte("b")), 0, 3))
+	f.Add(abi.AppendRefuse(abi.AppendHandshake(nil, 7, 2, []byte("m2")), 7, 100))
+	f.Add(abi.AppendStats(abi.AppendHandled(nil, 1, 1024), &abi.StatsBody{}))
+	f.Add(abi.AppendBye(abi.AppendTick(nil)))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := New(Config{ListenAddr: "127.0.0.1:0", Enclave: nopLink{}})
+		require.NoError(t, err)
+		data, _, err := wire.Next(wire.AppendData(nil, []byte("b"), [][]byte{{1}, make([]byte, shareBytes), {3}}), wire.MaxFrame)
+		require.NoError(t, err)
+		require.True(t, r.payloads.tryReserve(data.PayloadBytes()))
+		r.payloads.store(&owner{}, &data)
+		d := &dispatcher{r: r}
+		used, err := d.frames(b)
+		require.LessOrEqual(t, used, len(b))
+		if err == nil {
+			_, _, err = abi.Next(b[used:])
+			require.ErrorIs(t, err, abi.ErrShort)
+		}
+		live, size := r.payloads.counts()
+		require.True(t, live >= 0 && live <= 3 && size >= 0 && size <= data.PayloadBytes())
+	})
+}
+
+type nopLink struct{}
+
+func (nopLink) Read([]byte) (int, error)    { return 0, io.EOF }
+func (nopLink) Write(b []byte) (int, error) { return len(b), nil }
+func (nopLink) Close() error                { return nil }
