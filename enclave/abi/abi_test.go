@@ -174,6 +174,28 @@ func TestRefusals(t *testing.T) {
 	require.ErrorIs(t, err, abi.ErrBody)
 }
 
+func TestWhole(t *testing.T) {
+	stream := append(abi.AppendTick(nil), abi.AppendClose(nil, 1)...)
+	first := len(abi.AppendTick(nil))
+	for i := range len(stream) + 1 {
+		want := 0
+		switch {
+		case i == len(stream):
+			want = i
+		case i >= first:
+			want = first
+		}
+		n, err := abi.Whole(stream[:i])
+		require.NoError(t, err)
+		require.Equal(t, want, n)
+	}
+	for tail, want := range map[string]error{"\xff\x00\x00\x00": abi.ErrTooLarge, "\x00\x00\x00\x01": abi.ErrTooLarge, "\x00\x00\x00\x02\x07": abi.ErrVersion} {
+		n, err := abi.Whole(append(bytes.Clone(stream), tail...))
+		require.ErrorIs(t, err, want)
+		require.Equal(t, len(stream), n, "what came before is whole")
+	}
+}
+
 func TestDecodingAllocatesNothing(t *testing.T) {
 	var stream []byte
 	for _, b := range samples() {
@@ -202,7 +224,11 @@ func FuzzAbi(f *testing.F) {
 	}
 	f.Add([]byte{0, 0, 0, 2, 1, 0, 0, 0, 0, 2, 1, 5})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		for len(b) > 0 {
+		whole, _ := abi.Whole(b)
+		for start := len(b); len(b) > 0; {
+			if start-len(b) > whole {
+				t.Fatal("Next goes further than Whole")
+			}
 			frame, rest, err := abi.Next(b)
 			var e *abi.Error
 			switch {

@@ -4,19 +4,45 @@ package main
 
 import (
 	"os"
+	"slices"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
-// dropEnvironment starts this program again without any variable: the host could
-// otherwise make the runtime print more (GOTRACEBACK, GODEBUG) than this program
-// can forbid later.
+// quiet is the whole environment of a running enclaved.
+func quiet() []string { return []string{"GOTRACEBACK=none"} }
+
+// dropEnvironment starts this program again with the quiet environment: the host
+// could otherwise change what the runtime does and says (GODEBUG, GOTRACEBACK)
+// before this program has a word in it.
 func dropEnvironment() error {
-	if len(os.Environ()) == 0 {
+	if slices.Equal(os.Environ(), quiet()) {
 		return nil
 	}
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	return syscall.Exec(self, os.Args, nil) //nolint:gosec // this very program
+	return syscall.Exec(self, os.Args, quiet()) //nolint:gosec // this very program
+}
+
+// muteRuntime moves standard error to a descriptor that only this program
+// writes to, and gives the runtime the null device instead: when it dies it
+// prints stacks and registers, in some cases whatever GOTRACEBACK says, and the
+// words in them are data.
+func muteRuntime() (*os.File, error) {
+	fd, err := unix.FcntlInt(uintptr(syscall.Stderr), unix.F_DUPFD_CLOEXEC, syscall.Stderr+1)
+	if err != nil {
+		return nil, err
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer null.Close() //nolint:errcheck // its copy stays
+	if err := unix.Dup2(int(null.Fd()), syscall.Stderr); err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), "stderr"), nil
 }

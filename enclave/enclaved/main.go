@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"time"
 
 	"github.com/scbr/scbr/enclave/daemon"
@@ -23,7 +22,7 @@ import (
 const (
 	exitOK      = 0 // done, or the host ended the connection
 	exitBroken  = 1 // a broken invariant, or bytes from the host that are no frames
-	exitUsage   = 2 // arguments
+	exitUsage   = 2 // arguments; also the Go runtime's own when it dies, without a word
 	exitConfig  = 3 // configuration or evidence cannot be read or made
 	exitDial    = 4 // the host's socket does not answer
 	exitSandbox = 5 // the sandbox cannot be enforced
@@ -45,17 +44,20 @@ Exit codes: 0 done, or the host hung up; 1 broken invariant or stream;
 6 directory refused; 7 internal fault.
 
 There is no verbosity: no flag and no variable makes it say more. The
-environment is dropped at the start.
+environment is dropped at the start; a Go runtime that dies exits with 2, mute.
 `
 
 func main() {
-	debug.SetTraceback("none") // a crash prints no stack: arguments in it are data
-	runtime.GOMAXPROCS(1)      // one loop; a second thread would only take the host's core
-	if err := dropEnvironment(); err != nil {
+	runtime.GOMAXPROCS(1) // one loop; a second thread would only take the host's core
+	stderr, err := os.Stderr, dropEnvironment()
+	if err == nil {
+		stderr, err = muteRuntime()
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "enclaved:", err)
 		os.Exit(exitConfig)
 	}
-	os.Exit(guarded(os.Args[1:], os.Stderr))
+	os.Exit(guarded(os.Args[1:], stderr))
 }
 
 // guarded runs a command; a panic ends it without a word about what it was.
