@@ -69,8 +69,8 @@ func start(t *testing.T, core link.Stepper) (net.Conn, <-chan error) {
 func TestFramesInAnyPieces(t *testing.T) {
 	var in, want []byte
 	for i := range uint64(40) {
-		in = abi.AppendOpen(in, i, make([]byte, i*700))
-		want = abi.AppendRefuse(want, i, uint16(i*700))
+		in = abi.AppendOpen(in, i, make([]byte, i*30))
+		want = abi.AppendRefuse(want, i, uint16(i*30))
 	}
 	for _, piece := range []int{1, 3, 4, 5, 1000, len(in)} {
 		host, end := start(t, &echo{})
