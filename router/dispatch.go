@@ -92,8 +92,10 @@ func (d *dispatcher) frame(f *abi.Frame) error {
 	case abi.Handshake:
 		d.handshake(f)
 	case abi.Deliver:
+		d.r.watch.delivery(f)
 		d.deliver(f)
 	case abi.Handled:
+		d.r.watch.handled(f.Ref, int(f.Count))
 		known := d.r.payloads.free(f.Ref, int(f.Count))
 		d.r.metrics.handled.Add(float64(known))
 		if known < int(f.Count) {

@@ -189,6 +189,7 @@ func (rd *reader) data(f *wire.Frame) (kind wire.Kind, more bool) {
 			return 0, false
 		}
 		ref = r.payloads.store(&s.owner, f)
+		r.watch.publication(s.id, f, ref)
 		r.metrics.publications.Add(float64(f.Count))
 	}
 	rd.out = abi.AppendData(rd.out, s.id, ref, uint16(f.Count), f.Blob)

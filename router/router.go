@@ -28,6 +28,7 @@ type Router struct {
 	gate      *gate
 	chunks    chunkPool
 	link      *linkWriter
+	watch     watch
 	nextConn  atomic.Uint64
 
 	greeted  chan struct{} // closed at the enclave's Ready

@@ -2,6 +2,7 @@ package launch
 
 import (
 	"context"
+	"encoding/json"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -10,6 +11,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/scbr/scbr/router"
 )
 
 // httpTimeout bounds each phase of a request: scrapers are near and ask for little.
@@ -19,6 +22,7 @@ const httpTimeout = 10 * time.Second
 type admin struct {
 	registry *prometheus.Registry
 	ready    atomic.Bool
+	mux      *http.ServeMux
 	listener net.Listener
 	server   http.Server
 	done     chan struct{}
@@ -32,6 +36,7 @@ func startAdmin(addr string) (*admin, error) {
 	a := &admin{registry: prometheus.NewRegistry(), listener: ln, done: make(chan struct{})}
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
+	a.mux = mux
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { say(w, true) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { say(w, a.ready.Load()) })
@@ -44,6 +49,24 @@ func startAdmin(addr string) (*admin, error) {
 		_ = a.server.Serve(ln)
 	}()
 	return a, nil
+}
+
+// showHostView lets a developer look over the host's shoulder: POST records the next publication, GET shows what the host saw of
+// it. It is ciphertext and connection numbers, but it is no operator's business, so only development routers have it.
+func (a *admin) showHostView(r *router.Router) {
+	a.mux.HandleFunc("POST /host-view", func(w http.ResponseWriter, _ *http.Request) {
+		r.Watch()
+		w.WriteHeader(http.StatusNoContent)
+	})
+	a.mux.HandleFunc("GET /host-view", func(w http.ResponseWriter, _ *http.Request) {
+		g, ok := r.Glimpse()
+		if !ok {
+			http.Error(w, "nothing recorded: POST /host-view, then publish", http.StatusNotFound)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(g)
+	})
 }
 
 func say(w http.ResponseWriter, ok bool) {

@@ -43,6 +43,9 @@ func Run(ctx context.Context, c Config, stdout, stderr io.Writer) error {
 		child.wait()
 		return err
 	}
+	if c.Dev != "" {
+		http.showHostView(r)
+	}
 	return serve(ctx, r, child, http, func() { announce(stdout, &c, r.Addr(), http.listener.Addr()) })
 }
 

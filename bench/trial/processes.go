@@ -1,0 +1,219 @@
+package trial
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Deadlines of the trial's own patience with its child processes.
+const (
+	startTimeout = 30 * time.Second // first start makes keys and hashes the binary; slow machines included
+	stopTimeout  = 10 * time.Second // routerd drains and ends enclaved
+	httpTimeout  = 5 * time.Second
+	maxHTTPBody  = 4 << 20
+	pollInterval = 50 * time.Millisecond
+)
+
+// Build compiles routerd, enclaved and scbr of this module into dir.
+func Build(ctx context.Context, dir string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", dir+string(filepath.Separator), // #nosec G204 -- fixed command
+		"github.com/scbr/scbr/router/routerd", "github.com/scbr/scbr/enclave/enclaved", "github.com/scbr/scbr/client/scbr")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// System is a running routerd with its enclaved.
+type System struct {
+	Addr    string // client listener, host:port
+	Metrics string // http listener, host:port
+	Dir     string // the development directory with domain, policy, authority key and default grant
+
+	cmd  *exec.Cmd
+	done chan error
+	log  *tail
+}
+
+// Start runs `routerd --dev` from bin with its state in dir and waits until it is ready.
+func Start(ctx context.Context, bin, dir string, extra ...string) (*System, error) {
+	args := append([]string{"--dev", dir, "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--ready-json"}, extra...)
+	cmd := exec.Command(filepath.Join(bin, "routerd"), args...) // #nosec G204 -- the binary just built
+	s := &System{Dir: dir, cmd: cmd, done: make(chan error, 1), log: &tail{}}
+	cmd.Stderr = s.log
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	ready := make(chan error, 1)
+	go func() {
+		lines := bufio.NewReader(stdout)
+		line, err := lines.ReadString('\n')
+		if err == nil {
+			err = s.parseReady(line)
+		}
+		ready <- err
+		_, _ = io.Copy(io.Discard, lines)
+		s.done <- cmd.Wait()
+	}()
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	select {
+	case err = <-ready:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil {
+		_ = cmd.Process.Kill()
+		return nil, fmt.Errorf("routerd did not become ready: %w\n%s", err, s.log)
+	}
+	return s, nil
+}
+
+func (s *System) parseReady(line string) error {
+	var r struct{ Listen, Metrics string }
+	if err := json.Unmarshal([]byte(line), &r); err != nil {
+		return fmt.Errorf("first line %q: %w", line, err)
+	}
+	s.Addr, s.Metrics = r.Listen, r.Metrics
+	return nil
+}
+
+// Pid is routerd's process id.
+func (s *System) Pid() int { return s.cmd.Process.Pid }
+
+// Stop asks routerd to end and waits; what it logged is part of the error if it did not end well.
+func (s *System) Stop() error {
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case err := <-s.done:
+		if err != nil {
+			return fmt.Errorf("routerd: %w\n%s", err, s.log)
+		}
+		return nil
+	case <-time.After(stopTimeout):
+		_ = s.cmd.Process.Kill()
+		return fmt.Errorf("routerd ignored SIGTERM for %v\n%s", stopTimeout, s.log)
+	}
+}
+
+// Get reads a page of routerd's http listener.
+func (s *System) Get(ctx context.Context, path string) ([]byte, error) {
+	return s.request(ctx, http.MethodGet, path)
+}
+
+func (s *System) post(ctx context.Context, path string) error {
+	_, err := s.request(ctx, http.MethodPost, path)
+	return err
+}
+
+// hostView waits until the enclave is done with the recorded publication and returns what the host saw of it.
+func (s *System) hostView(ctx context.Context) (v HostView, err error) {
+	ctx, cancel := context.WithTimeout(ctx, httpTimeout)
+	defer cancel()
+	for {
+		page, err := s.Get(ctx, "/host-view")
+		if err != nil {
+			return v, err
+		}
+		if err := json.Unmarshal(page, &v); err != nil || v.Handled {
+			return v, err
+		}
+		select {
+		case <-time.After(pollInterval):
+		case <-ctx.Done():
+			return v, fmt.Errorf("the host never finished its view: %w", ctx.Err())
+		}
+	}
+}
+
+func (s *System) request(ctx context.Context, method, path string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, httpTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+s.Metrics+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode/100 != 2 {
+		return nil, fmt.Errorf("%s %s: %s", method, path, resp.Status)
+	}
+	return io.ReadAll(io.LimitReader(resp.Body, maxHTTPBody))
+}
+
+// Gauge reads one unlabelled metric.
+func (s *System) Gauge(ctx context.Context, name string) (float64, error) {
+	page, err := s.Get(ctx, "/metrics")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(page)) {
+		if v, ok := strings.CutPrefix(line, name+" "); ok {
+			return strconv.ParseFloat(strings.TrimSpace(v), 64)
+		}
+	}
+	return 0, fmt.Errorf("no metric %s", name)
+}
+
+// storeBytes waits until the enclave's statistics, which come every tick, show all subscriptions, and returns the size of its store.
+func (s *System) storeBytes(ctx context.Context, subscriptions int) (float64, error) {
+	ctx, cancel := context.WithTimeout(ctx, httpTimeout)
+	defer cancel()
+	for {
+		n, err := s.Gauge(ctx, "scbr_enclave_subscriptions")
+		if err != nil {
+			return 0, err
+		}
+		if int(n) >= subscriptions {
+			return s.Gauge(ctx, "scbr_enclave_store_bytes")
+		}
+		select {
+		case <-time.After(pollInterval):
+		case <-ctx.Done():
+			return 0, fmt.Errorf("the enclave reports %d of %d subscriptions: %w", int(n), subscriptions, ctx.Err())
+		}
+	}
+}
+
+// tail keeps the last bytes of a child's log for error messages.
+type tail struct{ b []byte }
+
+const tailBytes = 16 << 10
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.b = append(t.b, p...)
+	if len(t.b) > tailBytes {
+		t.b = append(t.b[:0], t.b[len(t.b)-tailBytes:]...)
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string { return string(t.b) }
+
+// ErrNoModule: the trial builds the binaries from source, so it must run inside the module.
+var ErrNoModule = errors.New("run this inside the scbr module: go.mod not found")
+
+// TempDir makes a private directory and a function that removes it.
+func TempDir() (string, func(), error) {
+	dir, err := os.MkdirTemp("", "scbr-trial-")
+	return dir, func() { _ = os.RemoveAll(dir) }, err
+}

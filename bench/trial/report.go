@@ -1,0 +1,135 @@
+package trial
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Report is the outcome of a run. The keys are a contract with scripts: they are added to, never renamed.
+type Report struct {
+	Subscriptions         int     `json:"subscriptions"`
+	Publications          int     `json:"publications"`
+	Expected              int     `json:"expected"`
+	Delivered             int     `json:"delivered"`
+	Missing               int     `json:"missing"`
+	Unexpected            int     `json:"unexpected"`
+	PublicationsPerSecond float64 `json:"publications_per_second"`
+	Latency               Latency `json:"latency_us"`
+	BytesPerSubscription  float64 `json:"bytes_per_subscription"`
+	Lost                  uint64  `json:"announced_lost"`
+
+	Host       HostView       `json:"-"`
+	Subscriber SubscriberView `json:"-"`
+}
+
+// Latency is the time from the call of Publish to the opened delivery, in microseconds.
+type Latency struct {
+	P50 int64 `json:"p50"`
+	P99 int64 `json:"p99"`
+}
+
+// HostView is what routerd itself reports of the latest publication it carried.
+type HostView struct {
+	Publisher   uint64   `json:"publisher_connection"`
+	HeaderBytes int      `json:"sealed_header_bytes"`
+	Header      string   `json:"sealed_header"` // hex, cut
+	Payload     string   `json:"sealed_payload"`
+	PayloadSize int      `json:"sealed_payload_bytes"`
+	Recipients  []uint64 `json:"recipient_connections"`
+	Handled     bool     `json:"handled"`
+}
+
+// SubscriberView is the same publication as one matching subscriber opened it.
+type SubscriberView struct {
+	Publisher     string
+	Sequence      uint64
+	Subscriptions []string
+	Attributes    []string
+	Payload       []byte
+}
+
+// OK says whether every expected pair arrived once and nothing else did.
+func (r *Report) OK() bool { return r.Missing == 0 && r.Unexpected == 0 }
+
+// WriteJSON writes the table as one line.
+func (r *Report) WriteJSON(w io.Writer) error { return json.NewEncoder(w).Encode(r) }
+
+// WriteTable writes the table for people.
+func (r *Report) WriteTable(w io.Writer) error {
+	var b strings.Builder
+	row := func(name, format string, v ...any) {
+		fmt.Fprintf(&b, "  %-28s "+format+"\n", append([]any{name}, v...)...)
+	}
+	b.WriteString("\n")
+	row("subscriptions", "%d", r.Subscriptions)
+	row("publications", "%d", r.Publications)
+	row("expected pairs", "%d", r.Expected)
+	row("delivered", "%d", r.Delivered)
+	row("missing", "%d", r.Missing)
+	row("unexpected", "%d", r.Unexpected)
+	row("publications/s, steady part", "%.0f", r.PublicationsPerSecond)
+	row("delivery latency p50 / p99", "%d / %d us", r.Latency.P50, r.Latency.P99)
+	row("bytes per subscription", "%.0f", r.BytesPerSubscription)
+	b.WriteString("\n")
+	r.writeViews(&b)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+const (
+	columnWidth = 46
+)
+
+func (r *Report) writeViews(b *strings.Builder) {
+	h, s := r.Host, r.Subscriber
+	left := []string{
+		fmt.Sprintf("from connection %d", h.Publisher),
+		fmt.Sprintf("to connections %v", h.Recipients),
+		fmt.Sprintf("sealed header, %d bytes:", h.HeaderBytes),
+	}
+	left = append(left, wrap(h.Header, columnWidth-2, 3)...)
+	left = append(left, fmt.Sprintf("sealed payload, %d bytes:", h.PayloadSize))
+	left = append(left, wrap(h.Payload, columnWidth-2, 3)...)
+	right := []string{
+		fmt.Sprintf("from %s, number %d", s.Publisher, s.Sequence),
+		"matched " + strings.Join(s.Subscriptions, " "),
+		"attributes:",
+	}
+	for _, a := range s.Attributes {
+		right = append(right, "  "+a)
+	}
+	right = append(right, fmt.Sprintf("payload, %d bytes:", len(s.Payload)))
+	right = append(right, wrap(fmt.Sprintf("%x", s.Payload), columnWidth-2, 2)...)
+	fmt.Fprintf(b, "  %-*s | %s\n", columnWidth, "WHAT THE HOST SAW", "WHAT THE SUBSCRIBER SAW")
+	fmt.Fprintf(b, "  %s-+-%s\n", strings.Repeat("-", columnWidth), strings.Repeat("-", columnWidth))
+	for i := range max(len(left), len(right)) {
+		fmt.Fprintf(b, "  %-*s | %s\n", columnWidth, cell(left, i), cell(right, i))
+	}
+}
+
+func cell(lines []string, i int) string {
+	if i >= len(lines) {
+		return ""
+	}
+	if len(lines[i]) > columnWidth {
+		return lines[i][:columnWidth-1] + "…"
+	}
+	return lines[i]
+}
+
+// wrap cuts s into at most n indented lines of width w.
+func wrap(s string, w, n int) []string {
+	var out []string
+	for len(s) > 0 && len(out) < n {
+		k := min(w, len(s))
+		out = append(out, "  "+s[:k])
+		s = s[k:]
+	}
+	if len(s) > 0 && len(out) > 0 {
+		last := out[len(out)-1]
+		out[len(out)-1] = last[:len(last)-1] + "…"
+	}
+	return out
+}

@@ -1,0 +1,233 @@
+package trial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/scbr/scbr/client"
+	"github.com/scbr/scbr/matcher/filter"
+)
+
+// Config says how a trial is run.
+type Config struct {
+	Subscribers  int // sessions that share the subscriptions round robin
+	Publishers   int // sessions that share the publications round robin
+	PayloadBytes int // at least MinPayloadBytes
+	Rate         int // publications/s over all publishers; 0 = as fast as acknowledged
+	// Progress is told how many publications are acknowledged; it may be nil.
+	Progress func(acknowledged int)
+}
+
+// Validate lists every fault of the configuration at once.
+func (c Config) Validate() error {
+	var faults []error
+	if c.Subscribers < 1 || c.Publishers < 1 {
+		faults = append(faults, errors.New("need at least one subscriber and one publisher"))
+	}
+	if c.PayloadBytes < MinPayloadBytes {
+		faults = append(faults, fmt.Errorf("payload of %d bytes: need at least %d for the publication number", c.PayloadBytes, MinPayloadBytes))
+	}
+	if c.Rate < 0 {
+		faults = append(faults, errors.New("rate must not be negative"))
+	}
+	return errors.Join(faults...)
+}
+
+// drainTimeout bounds the wait for the end marker after the last acknowledgement.
+const drainTimeout = 60 * time.Second
+
+type run struct {
+	cfg  Config
+	w    *Workload
+	sys  *System
+	iss  *Issuer
+	subs []*collector
+	pubs []*client.Client
+
+	epoch     time.Time
+	started   []atomic.Int64
+	acked     atomic.Int64
+	delivered atomic.Int64
+	marks     steady
+
+	storeBytes float64
+}
+
+// Run registers the workload's subscriptions at the system, publishes its events and judges what arrives.
+func Run(ctx context.Context, sys *System, w *Workload, cfg Config) (*Report, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	iss, err := NewIssuer(sys)
+	if err != nil {
+		return nil, err
+	}
+	r := &run{cfg: cfg, w: w, sys: sys, iss: iss, epoch: time.Now(), started: make([]atomic.Int64, len(w.Events))}
+	r.marks.total = len(w.Events)
+	defer r.close()
+	if err := r.subscribe(ctx); err != nil {
+		return nil, err
+	}
+	if r.pubs, err = iss.dialAll(ctx, "publisher", cfg.Publishers, "TRUE", ""); err != nil {
+		return nil, err
+	}
+	return r.measure(ctx)
+}
+
+func (r *run) measure(ctx context.Context) (*Report, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var collecting sync.WaitGroup
+	errs := make([]error, len(r.subs))
+	for i, k := range r.subs {
+		collecting.Go(func() { errs[i] = k.run(ctx) })
+	}
+	host, err := r.showOne(ctx)
+	if err == nil {
+		err = r.publishAll(ctx)
+	}
+	if err == nil {
+		err = r.end(ctx)
+	}
+	if err != nil {
+		cancel()
+	} else {
+		defer time.AfterFunc(drainTimeout, cancel).Stop()
+	}
+	collecting.Wait()
+	if err != nil {
+		return nil, err
+	}
+	rep := r.report()
+	rep.Host = host
+	rep.BytesPerSubscription = r.storeBytes / float64(rep.Subscriptions)
+	// A collector that never saw its end marker has missing pairs; the report says so better than its time-out would.
+	if e := errors.Join(errs...); e != nil && rep.OK() {
+		return rep, e
+	}
+	return rep, nil
+}
+
+func (r *run) subscribe(ctx context.Context) error {
+	sessions, err := r.iss.dialAll(ctx, "subscriber", r.cfg.Subscribers, "", "TRUE")
+	for _, c := range sessions {
+		r.subs = append(r.subs, &collector{
+			w: r.w, c: c, ids: map[uint32]string{}, size: r.cfg.PayloadBytes, started: r.started, epoch: r.epoch,
+			first: r.showcase(), seen: map[pair]struct{}{}, progress: &r.delivered,
+			hist: hdrhistogram.New(latencyMin, latencyMax, latencyDigits),
+		})
+	}
+	if err != nil {
+		return err
+	}
+	marker, err := filter.Parse(endAttribute + " = TRUE")
+	if err != nil {
+		return err
+	}
+	errs := make([]error, len(r.subs))
+	var all sync.WaitGroup
+	for n, k := range r.subs {
+		all.Go(func() { errs[n] = r.register(ctx, k, n, marker) })
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	r.storeBytes, err = r.sys.storeBytes(ctx, len(r.w.Subscriptions)+len(r.subs))
+	return err
+}
+
+// register gives session n its share of the subscriptions and the filter for the end marker. An id has one session, however many
+// filters it has.
+func (r *run) register(ctx context.Context, k *collector, n int, marker filter.Filter) error {
+	for i := range r.w.Subscriptions {
+		if r.w.order[r.w.Subscriptions[i].ID]%r.cfg.Subscribers != n {
+			continue
+		}
+		s, err := k.c.Subscribe(ctx, r.w.Subscriptions[i].Filter)
+		if err != nil {
+			return fmt.Errorf("subscription %s: %w", r.w.Subscriptions[i].ID, err)
+		}
+		k.ids[s.ID()] = r.w.Subscriptions[i].ID
+	}
+	s, err := k.c.Subscribe(ctx, marker)
+	if err != nil {
+		return err
+	}
+	k.end = s.ID()
+	return nil
+}
+
+// showcase is the first publication that somebody gets.
+func (r *run) showcase() int {
+	for i, e := range r.w.Expected {
+		if len(e) > 0 {
+			return i
+		}
+	}
+	return 0
+}
+
+// showOne publishes the showcase publication alone and asks the host what it saw of it.
+func (r *run) showOne(ctx context.Context) (HostView, error) {
+	i := r.showcase()
+	if err := r.sys.post(ctx, "/host-view"); err != nil {
+		return HostView{}, err
+	}
+	r.started[i].Store(time.Since(r.epoch).Nanoseconds())
+	if err := r.pubs[i%len(r.pubs)].Publish(ctx, r.w.Events[i], payload(i, r.cfg.PayloadBytes)); err != nil {
+		return HostView{}, fmt.Errorf("publish: %w", err)
+	}
+	return r.sys.hostView(ctx)
+}
+
+func (r *run) end(ctx context.Context) error {
+	cfg, err := r.iss.Config("conductor", endAttribute+" = TRUE", "", 1)
+	if err != nil {
+		return err
+	}
+	c, err := client.Dial(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	e, err := filter.NewEvent(filter.Attribute{Name: endAttribute, Value: filter.Bool(true)})
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.Publish(ctx, e, nil), c.Close())
+}
+
+func (r *run) report() *Report {
+	rep := &Report{
+		Subscriptions: len(r.w.Subscriptions), Publications: len(r.w.Events), Expected: r.w.Pairs,
+		PublicationsPerSecond: r.marks.perSecond(),
+	}
+	all := hdrhistogram.New(latencyMin, latencyMax, latencyDigits)
+	for _, k := range r.subs {
+		rep.Delivered += k.delivered
+		rep.Unexpected += k.unexpected
+		rep.Lost += k.lost
+		all.Merge(k.hist)
+		if k.view != nil {
+			rep.Subscriber = *k.view
+		}
+	}
+	rep.Missing = rep.Expected - rep.Delivered
+	rep.Latency = Latency{P50: all.ValueAtQuantile(50), P99: all.ValueAtQuantile(99)}
+	return rep
+}
+
+func (r *run) close() {
+	for _, k := range r.subs {
+		_ = k.c.Close()
+	}
+	for _, c := range r.pubs {
+		_ = c.Close()
+	}
+}
