@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -29,24 +30,20 @@ const endAttribute = "scbr.trial.end"
 type collector struct {
 	w       *Workload
 	c       *client.Client
-	ids     map[uint32]string // session's subscription number -> id in the file
+	ids     map[uint32]int // session's subscription number -> place in Workload.IDs
 	end     uint32
-	size    int
+	bodies  *payloads
 	started []atomic.Int64 // publication -> nanoseconds since the epoch of the run when it was handed to Publish
 	epoch   time.Time
-	first   int // the publication whose view is kept
-	seen    map[pair]struct{}
+	first   int    // the publication whose view is kept
+	seen    []bool // one for each pair of the workload; a session touches only those of its own ids
+	named   []int  // scratch
+	done    func(publication, pairs int)
 
 	delivered, unexpected int
 	lost                  uint64
 	hist                  *hdrhistogram.Histogram
 	view                  *SubscriberView
-	progress              *atomic.Int64
-}
-
-type pair struct {
-	publication int
-	id          string
 }
 
 // run receives until the end marker arrives; a loss that the SDK reports is counted and not an error of the run.
@@ -69,42 +66,44 @@ func (k *collector) run(ctx context.Context) error {
 }
 
 func (k *collector) judge(d *client.Delivery) {
-	i, ok := k.w.number(d.Payload, k.size)
-	if !ok || !sameEvent(k.w.Events[i].AppendBinary(nil), d.Attributes.AppendBinary(nil)) {
+	i, ok := k.bodies.number(d.Payload, len(k.w.Events))
+	if !ok || !sameEvent(k.w.Events[i], d.Attributes) {
 		k.unexpected++
 		return
 	}
 	us := (d.Received.Sub(k.epoch).Nanoseconds() - k.started[i].Load()) / 1000
 	_ = k.hist.RecordValue(min(max(us, latencyMin), latencyMax))
-	distinct := map[string]struct{}{}
+	k.named = k.named[:0]
 	for _, n := range d.Subscriptions {
 		id, mine := k.ids[n]
 		if !mine {
 			k.unexpected++
 			continue
 		}
-		distinct[id] = struct{}{}
+		k.named = append(k.named, id)
 	}
-	for id := range distinct {
-		_, want := k.w.Expected[i][id]
-		_, again := k.seen[pair{i, id}]
-		if !want || again {
+	slices.Sort(k.named)
+	k.named = slices.Compact(k.named)
+	before := k.delivered
+	for _, id := range k.named {
+		at, want := slices.BinarySearch(k.w.Expected[i], id)
+		if !want || k.seen[k.w.first[i]+at] {
 			k.unexpected++
 			continue
 		}
-		k.seen[pair{i, id}] = struct{}{}
+		k.seen[k.w.first[i]+at] = true
 		k.delivered++
-		k.progress.Add(1)
 	}
+	k.done(i, k.delivered-before)
 	if i == k.first && k.view == nil {
-		k.keep(d, distinct)
+		k.keep(d)
 	}
 }
 
-func (k *collector) keep(d *client.Delivery, ids map[string]struct{}) {
+func (k *collector) keep(d *client.Delivery) {
 	v := &SubscriberView{Publisher: d.Publisher, Sequence: d.Counter, Payload: d.Payload}
-	for id := range ids {
-		v.Subscriptions = append(v.Subscriptions, id)
+	for _, id := range k.named {
+		v.Subscriptions = append(v.Subscriptions, k.w.IDs[id])
 	}
 	for i := range d.Attributes.Len() {
 		a := d.Attributes.At(i)
@@ -126,4 +125,14 @@ func text(v filter.Value) string {
 	}
 }
 
-func sameEvent(a, b []byte) bool { return string(a) == string(b) }
+func sameEvent(a, b filter.Event) bool {
+	if a.Len() != b.Len() {
+		return false
+	}
+	for i := range a.Len() {
+		if a.At(i) != b.At(i) {
+			return false
+		}
+	}
+	return true
+}

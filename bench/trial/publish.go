@@ -10,8 +10,8 @@ import (
 	"github.com/scbr/scbr/client"
 )
 
-// steady takes the time at which 10 % and 90 % of the publications were acknowledged: start-up and the last stragglers are
-// left out of the rate.
+// steady takes the time at which 10 % and 90 % of the publications were complete (acknowledged, and opened by every subscriber that had
+// to get them): start-up and the last stragglers are left out of the rate, and a backlog does not count as work done.
 type steady struct {
 	total    int
 	mu       sync.Mutex
@@ -19,7 +19,7 @@ type steady struct {
 	counted  int
 }
 
-func (s *steady) acknowledged(n int) {
+func (s *steady) reached(n int) {
 	low, high := s.total/10, s.total*9/10
 	if n != low && n != high {
 		return
@@ -48,8 +48,14 @@ func (s *steady) perSecond() float64 {
 // window bounds the receipts that one publisher holds; the SDK has its own bound below.
 const window = 4096
 
+// sent is a publication under way.
+type sent struct {
+	receipt     *client.Receipt
+	publication int
+}
+
 func (r *run) publishAll(ctx context.Context) error {
-	r.acknowledge() // the showcase
+	r.acknowledge(r.showcase())
 	errs := make([]error, len(r.pubs))
 	var all sync.WaitGroup
 	for n, c := range r.pubs {
@@ -61,16 +67,16 @@ func (r *run) publishAll(ctx context.Context) error {
 
 // publishShare publishes every len(pubs)-th event from n on, in order, and waits for every acknowledgement.
 func (r *run) publishShare(ctx context.Context, c *client.Client, n int) error {
-	receipts := make(chan *client.Receipt, window)
+	receipts := make(chan sent, window)
 	waited := make(chan error, 1)
 	go func() {
 		var failed error
-		for rc := range receipts {
-			if err := rc.Wait(ctx); err != nil {
+		for s := range receipts {
+			if err := s.receipt.Wait(ctx); err != nil {
 				failed = errors.Join(failed, err)
 				continue
 			}
-			r.acknowledge()
+			r.acknowledge(s.publication)
 		}
 		waited <- failed
 	}()
@@ -79,28 +85,29 @@ func (r *run) publishShare(ctx context.Context, c *client.Client, n int) error {
 	return errors.Join(err, <-waited)
 }
 
-func (r *run) send(ctx context.Context, c *client.Client, n int, receipts chan<- *client.Receipt) error {
+func (r *run) send(ctx context.Context, c *client.Client, n int, receipts chan<- sent) error {
 	first := r.showcase()
-	begin, sent := time.Now(), 0
+	begin, count := time.Now(), 0
+	body := make([]byte, 0, r.cfg.PayloadBytes) // PublishAsync keeps nothing of it
 	for i := n; i < len(r.w.Events); i += len(r.pubs) {
 		if i == first {
 			continue
 		}
-		if err := r.pace(ctx, begin, sent); err != nil {
+		if err := r.pace(ctx, begin, count); err != nil {
 			return err
 		}
 		r.started[i].Store(time.Since(r.epoch).Nanoseconds())
-		rc, err := c.PublishAsync(ctx, r.w.Events[i], payload(i, r.cfg.PayloadBytes))
+		rc, err := c.PublishAsync(ctx, r.w.Events[i], r.bodies.make(body, i))
 		if err != nil {
 			return fmt.Errorf("publish: %w", err)
 		}
-		receipts <- rc
-		sent++
+		receipts <- sent{rc, i}
+		count++
 	}
 	return nil
 }
 
-// pace waits until it is this publisher's turn to send its sent-th publication.
+// pace waits until it is this publisher's turn to send one more than it has sent.
 func (r *run) pace(ctx context.Context, begin time.Time, sent int) error {
 	if r.cfg.Rate == 0 {
 		return nil
@@ -118,10 +125,18 @@ func (r *run) pace(ctx context.Context, begin time.Time, sent int) error {
 	}
 }
 
-func (r *run) acknowledge() {
+// acknowledge notes the acknowledgement of publication i.
+func (r *run) acknowledge(i int) {
 	n := int(r.acked.Add(1))
-	r.marks.acknowledged(n)
 	if r.cfg.Progress != nil {
 		r.cfg.Progress(n)
+	}
+	r.done(i, 1)
+}
+
+// done notes n of the events that complete publication i: its acknowledgement and its pairs.
+func (r *run) done(i, n int) {
+	if r.open[i].Add(int32(-n)) == 0 {
+		r.marks.reached(int(r.complete.Add(1)))
 	}
 }

@@ -50,11 +50,14 @@ type run struct {
 	subs []*collector
 	pubs []*client.Client
 
-	epoch     time.Time
-	started   []atomic.Int64
-	acked     atomic.Int64
-	delivered atomic.Int64
-	marks     steady
+	epoch    time.Time
+	started  []atomic.Int64
+	seen     []bool         // pairs delivered; each belongs to one session
+	open     []atomic.Int32 // publication -> acknowledgement and pairs still to come
+	acked    atomic.Int64
+	complete atomic.Int64
+	marks    steady
+	bodies   *payloads
 
 	storeBytes float64
 }
@@ -68,8 +71,13 @@ func Run(ctx context.Context, sys *System, w *Workload, cfg Config) (*Report, er
 	if err != nil {
 		return nil, err
 	}
-	r := &run{cfg: cfg, w: w, sys: sys, iss: iss, epoch: time.Now(), started: make([]atomic.Int64, len(w.Events))}
+	r := &run{cfg: cfg, w: w, sys: sys, iss: iss, epoch: time.Now(), started: make([]atomic.Int64, len(w.Events)), bodies: newPayloads(cfg.PayloadBytes)}
 	r.marks.total = len(w.Events)
+	r.seen = make([]bool, w.Pairs)
+	r.open = make([]atomic.Int32, len(w.Events))
+	for i := range r.open {
+		r.open[i].Store(int32(1 + len(w.Expected[i])))
+	}
 	defer r.close()
 	if err := r.subscribe(ctx); err != nil {
 		return nil, err
@@ -118,8 +126,8 @@ func (r *run) subscribe(ctx context.Context) error {
 	sessions, err := r.iss.dialAll(ctx, "subscriber", r.cfg.Subscribers, "", "TRUE")
 	for _, c := range sessions {
 		r.subs = append(r.subs, &collector{
-			w: r.w, c: c, ids: map[uint32]string{}, size: r.cfg.PayloadBytes, started: r.started, epoch: r.epoch,
-			first: r.showcase(), seen: map[pair]struct{}{}, progress: &r.delivered,
+			w: r.w, c: c, ids: map[uint32]int{}, bodies: r.bodies, started: r.started, epoch: r.epoch,
+			first: r.showcase(), seen: r.seen, done: r.done,
 			hist: hdrhistogram.New(latencyMin, latencyMax, latencyDigits),
 		})
 	}
@@ -147,14 +155,14 @@ func (r *run) subscribe(ctx context.Context) error {
 // filters it has.
 func (r *run) register(ctx context.Context, k *collector, n int, marker filter.Filter) error {
 	for i := range r.w.Subscriptions {
-		if r.w.order[r.w.Subscriptions[i].ID]%r.cfg.Subscribers != n {
+		if r.w.ids[i]%r.cfg.Subscribers != n {
 			continue
 		}
 		s, err := k.c.Subscribe(ctx, r.w.Subscriptions[i].Filter)
 		if err != nil {
 			return fmt.Errorf("subscription %s: %w", r.w.Subscriptions[i].ID, err)
 		}
-		k.ids[s.ID()] = r.w.Subscriptions[i].ID
+		k.ids[s.ID()] = r.w.ids[i]
 	}
 	s, err := k.c.Subscribe(ctx, marker)
 	if err != nil {
@@ -181,7 +189,7 @@ func (r *run) showOne(ctx context.Context) (HostView, error) {
 		return HostView{}, err
 	}
 	r.started[i].Store(time.Since(r.epoch).Nanoseconds())
-	if err := r.pubs[i%len(r.pubs)].Publish(ctx, r.w.Events[i], payload(i, r.cfg.PayloadBytes)); err != nil {
+	if err := r.pubs[i%len(r.pubs)].Publish(ctx, r.w.Events[i], r.bodies.make(nil, i)); err != nil {
 		return HostView{}, fmt.Errorf("publish: %w", err)
 	}
 	return r.sys.hostView(ctx)

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/scbr/scbr/client/offline"
 	"github.com/scbr/scbr/matcher/filter"
@@ -17,12 +18,15 @@ import (
 type Workload struct {
 	Subscriptions []offline.Subscription
 	Events        []filter.Event
-	// Expected holds, for each event, the distinct ids of the matching subscriptions.
-	Expected []map[string]struct{}
+	// Expected holds, for each event, the distinct ids of the matching subscriptions, as places in IDs, increasing.
+	Expected [][]int
+	// IDs are the distinct subscription ids in the order of their first appearance.
+	IDs []string
 	// Pairs is the number of (publication, subscription id) pairs in Expected.
 	Pairs int
 
-	order map[string]int // id -> its place among the distinct ids
+	ids   []int // for each subscription, the place of its id in IDs
+	first []int // for each event, how many pairs the events before it have
 }
 
 // NewWorkload reads subscriptions and publications in SCBR's text format and evaluates every filter on every event, one by
@@ -46,23 +50,24 @@ func NewWorkload(subs, subsName, pubs, pubsName string) (*Workload, error) {
 }
 
 func (w *Workload) evaluate() {
-	w.order = map[string]int{}
+	order := map[string]int{}
 	for _, s := range w.Subscriptions {
-		if _, known := w.order[s.ID]; !known {
-			w.order[s.ID] = len(w.order)
+		if _, known := order[s.ID]; !known {
+			order[s.ID] = len(order)
+			w.IDs = append(w.IDs, s.ID)
 		}
+		w.ids = append(w.ids, order[s.ID])
 	}
-	w.Expected = make([]map[string]struct{}, len(w.Events))
+	w.Expected = make([][]int, len(w.Events))
 	for i, e := range w.Events {
-		for _, s := range w.Subscriptions {
-			if !s.Filter.Match(e) {
-				continue
+		for k := range w.Subscriptions {
+			if w.Subscriptions[k].Filter.Match(e) {
+				w.Expected[i] = append(w.Expected[i], w.ids[k])
 			}
-			if w.Expected[i] == nil {
-				w.Expected[i] = map[string]struct{}{}
-			}
-			w.Expected[i][s.ID] = struct{}{}
 		}
+		slices.Sort(w.Expected[i])
+		w.Expected[i] = slices.Compact(w.Expected[i])
+		w.first = append(w.first, w.Pairs)
 		w.Pairs += len(w.Expected[i])
 	}
 }
@@ -70,24 +75,44 @@ func (w *Workload) evaluate() {
 // MinPayloadBytes holds the publication number that every payload starts with.
 const MinPayloadBytes = 8
 
-// payload makes the n bytes of publication i: its number, then a pattern that depends on it.
-func payload(i, n int) []byte {
-	b := make([]byte, n)
-	binary.BigEndian.PutUint64(b, uint64(i))
-	for j := MinPayloadBytes; j < n; j++ {
-		b[j] = byte(i*31 + j*7)
-	}
-	return b
+// patternShifts is how many different patterns follow the number.
+const patternShifts = 251
+
+// payloads makes and checks the payloads of a run: the publication's number, then a stretch of a fixed pattern that depends on it. It
+// is cheap on purpose: the checking shares the machine with what is measured.
+type payloads struct {
+	size    int
+	pattern []byte
 }
 
-// number returns the publication that b belongs to, and false if b is not exactly the payload made for it.
-func (w *Workload) number(b []byte, n int) (int, bool) {
-	if len(b) != n || n < MinPayloadBytes {
+func newPayloads(size int) *payloads {
+	p := &payloads{size: size, pattern: make([]byte, size+patternShifts)}
+	x := uint32(1)
+	for i := range p.pattern {
+		x = x*1664525 + 1013904223 // Numerical Recipes' generator: any sequence without a short period does
+		p.pattern[i] = byte(x >> 24)
+	}
+	return p
+}
+
+func (p *payloads) body(i int) []byte {
+	shift := i % patternShifts
+	return p.pattern[shift : shift+p.size-MinPayloadBytes]
+}
+
+// make writes the payload of publication i into dst's memory.
+func (p *payloads) make(dst []byte, i int) []byte {
+	return append(binary.BigEndian.AppendUint64(dst[:0], uint64(i)), p.body(i)...)
+}
+
+// number returns the publication, of n, that b belongs to, and false if b is not exactly the payload made for it.
+func (p *payloads) number(b []byte, n int) (int, bool) {
+	if len(b) != p.size || len(b) < MinPayloadBytes {
 		return 0, false
 	}
 	i := binary.BigEndian.Uint64(b)
-	if i >= uint64(len(w.Events)) {
+	if i >= uint64(n) {
 		return 0, false
 	}
-	return int(i), bytes.Equal(b, payload(int(i), n))
+	return int(i), bytes.Equal(b[MinPayloadBytes:], p.body(int(i)))
 }
