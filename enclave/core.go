@@ -248,11 +248,15 @@ func (c *Core) emitFrom(n int) error {
 	return err
 }
 
+// stats is what the host is told. Nothing in it may tell whether two clients have
+// the same filter; see abi.StoreStep for how far that goes.
 func (c *Core) stats() abi.StatsBody {
 	s := c.store.Stats()
+	budget := uint64(s.Budget)
+	steps := (uint64(s.Bytes) + abi.StoreStep - 1) / abi.StoreStep
 	return abi.StatsBody{
-		Subscriptions: uint64(s.Subscriptions), Nodes: uint64(s.Nodes),
-		StoreBytes: uint64(s.Bytes), BudgetBytes: uint64(s.Budget), Sessions: c.live,
+		Subscriptions: uint64(s.Subscriptions), StoreBytes: min(steps*abi.StoreStep, budget),
+		BudgetBytes: budget, Sessions: c.live,
 		Handled: c.sums.handled, Matched: c.sums.matched, Refused: c.sums.refused,
 	}
 }

@@ -174,7 +174,8 @@ func (s *System) Gauge(ctx context.Context, name string) (float64, error) {
 	return 0, fmt.Errorf("no metric %s", name)
 }
 
-// storeBytes waits until the enclave's statistics, which come every tick, show all subscriptions, and returns the size of its store.
+// storeBytes waits until the enclave's statistics, which come every tick, show all subscriptions, and returns the size of its store, in
+// steps of abi.StoreStep.
 func (s *System) storeBytes(ctx context.Context, subscriptions int) (float64, error) {
 	ctx, cancel := context.WithTimeout(ctx, httpTimeout)
 	defer cancel()

@@ -17,8 +17,10 @@ type Report struct {
 	Unexpected            int     `json:"unexpected"`
 	PublicationsPerSecond float64 `json:"publications_per_second"`
 	Latency               Latency `json:"latency_us"`
-	BytesPerSubscription  float64 `json:"bytes_per_subscription"`
-	Lost                  uint64  `json:"announced_lost"`
+	// BytesPerSubscription is the store's size, which the enclave tells in steps of 64 KiB, shared out: only
+	// with many subscriptions does it say something about one.
+	BytesPerSubscription float64 `json:"bytes_per_subscription"`
+	Lost                 uint64  `json:"announced_lost"`
 
 	Host       HostView       `json:"-"`
 	Subscriber SubscriberView `json:"-"`

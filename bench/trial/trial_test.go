@@ -106,7 +106,7 @@ func TestReportJSONIsAContract(t *testing.T) {
 	var m map[string]any
 	require.NoError(t, json.Unmarshal(b.Bytes(), &m))
 	for _, k := range []string{
-		"subscriptions", "publications", "expected", "delivered", "missing", "unexpected", "publications_per_second", "latency_us",
+		"subscriptions", "publications", "expected", "delivered", "missing", "unexpected", "publications_per_second", "latency_us", "bytes_per_subscription",
 	} {
 		require.Contains(t, m, k)
 	}

@@ -25,7 +25,7 @@
 //	  83 Deliver   conn u64, count u16, count x ref u64, sealed blob
 //	  84 Handled   ref u64, count u16
 //	  85 Refuse    conn u64, kind u16
-//	  86 Stats     subscriptions, nodes, store bytes, budget bytes u64, sessions u32, handled, matched, refused u64
+//	  86 Stats     subscriptions, store bytes, budget bytes u64, sessions u32, handled, matched, refused u64
 //	  87 Bye
 //
 // Connection numbers are the host's and are never reused while the enclave
@@ -66,7 +66,7 @@ const (
 	handledLen = 8 + 2
 	refuseLen  = 8 + 2
 	readyLen   = InstanceLen + MeasurementLen + 1
-	statsLen   = 4*8 + 4 + 3*8
+	statsLen   = 3*8 + 4 + 3*8
 )
 
 // Type is the type of a frame.
@@ -152,12 +152,20 @@ var (
 	ErrBody     error = &Error{KindBadBody}
 )
 
+// StoreStep is the unit of StatsBody.StoreBytes. Equal filters share their
+// memory, so the exact size would tell a host, with one client of its own, whether
+// somebody already has a filter that it guesses. A step is some hundred filters:
+// it hides single insertions, not many; a client that may insert as many itself
+// can fill the store up to the next step and see whether one more moves it.
+const StoreStep = 64 << 10
+
 // StatsBody is the body of a Stats frame: sizes and counters that the host may
-// know, because it could count them itself or needs them to run the machine.
+// know, because it could count them itself or needs them to run the machine. None
+// but StoreBytes depends on how the contents of one client compare with those of
+// another.
 type StatsBody struct {
-	Subscriptions uint64 // subscriptions stored now
-	Nodes         uint64 // distinct filters stored now
-	StoreBytes    uint64 // bytes of the store in use
+	Subscriptions uint64 // subscriptions stored now, equal ones counted one by one
+	StoreBytes    uint64 // bytes of the store in use, rounded up to StoreStep
 	BudgetBytes   uint64 // bytes that the store may use
 	Sessions      uint32 // sessions alive now
 	Handled       uint64 // publications handled since the start

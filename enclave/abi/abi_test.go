@@ -15,7 +15,7 @@ var (
 	instance    = [abi.InstanceLen]byte{1, 2, 3}
 	measurement = [abi.MeasurementLen]byte{4, 5, 6}
 	statsBody   = abi.StatsBody{
-		Subscriptions: 1, Nodes: 2, StoreBytes: 3, BudgetBytes: 4,
+		Subscriptions: 1, StoreBytes: 3, BudgetBytes: 4,
 		Sessions: 5, Handled: 6, Matched: 7, Refused: 8,
 	}
 )
@@ -95,7 +95,7 @@ func TestVectors(t *testing.T) {
 		"deliver":   "00000020 01 83 0000000000000007 0002 0000000000000064 0000000000000067 626c6f62",
 		"handled":   "0000000c 01 84 0000000000000064 0002",
 		"refuse":    "0000000c 01 85 0000000000000007 0076",
-		"stats": "0000003e 01 86 0000000000000001 0000000000000002 0000000000000003 0000000000000004 00000005" +
+		"stats": "00000036 01 86 0000000000000001 0000000000000003 0000000000000004 00000005" +
 			"0000000000000006 0000000000000007 0000000000000008",
 		"bye": "00000002 01 87",
 	}

@@ -156,9 +156,9 @@ func (f *Frame) Ready() (instance [InstanceLen]byte, measurement [MeasurementLen
 func (f *Frame) Stats() StatsBody {
 	b, u := f.refs, binary.BigEndian.Uint64
 	return StatsBody{
-		Subscriptions: u(b), Nodes: u(b[8:]), StoreBytes: u(b[16:]), BudgetBytes: u(b[24:]),
-		Sessions: binary.BigEndian.Uint32(b[32:]),
-		Handled:  u(b[36:]), Matched: u(b[44:]), Refused: u(b[52:]),
+		Subscriptions: u(b), StoreBytes: u(b[8:]), BudgetBytes: u(b[16:]),
+		Sessions: binary.BigEndian.Uint32(b[24:]),
+		Handled:  u(b[28:]), Matched: u(b[36:]), Refused: u(b[44:]),
 	}
 }
 

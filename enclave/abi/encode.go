@@ -112,7 +112,7 @@ func AppendRefuse(dst []byte, conn uint64, kind uint16) []byte {
 func AppendStats(dst []byte, s *StatsBody) []byte {
 	at := len(dst)
 	dst = begin(dst, Stats)
-	for _, v := range [...]uint64{s.Subscriptions, s.Nodes, s.StoreBytes, s.BudgetBytes} {
+	for _, v := range [...]uint64{s.Subscriptions, s.StoreBytes, s.BudgetBytes} {
 		dst = binary.BigEndian.AppendUint64(dst, v)
 	}
 	dst = binary.BigEndian.AppendUint32(dst, s.Sessions)
