@@ -1,4 +1,4 @@
-// Command demo runs the real system on real data: it builds routerd, enclaved and the SDK from this source tree, registers
+// Command demo runs the real system on real data: it builds routerd and enclaved from this source tree, registers
 // 1,000 subscriptions through attested, encrypted sessions of 20 subscribers, publishes 10,000 stock quotes from 4 publishers,
 // and compares what every subscriber opened with a linear evaluation of the same files.
 //
@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -46,7 +47,7 @@ func parse() (options, error) {
 	fs.BoolVar(&o.json, "json", false, "print the table as one line of JSON on stdout")
 	fs.StringVar(&o.subs, "subs", "", "subscriptions in SCBR's text format (default: the embedded 1,000)")
 	fs.StringVar(&o.pubs, "pubs", "", "publications in SCBR's text format (default: the embedded 10,000)")
-	fs.StringVar(&o.bin, "bin", "", "folder with routerd, enclaved and scbr built before (default: build them)")
+	fs.StringVar(&o.bin, "bin", "", "folder with routerd and enclaved built before (default: build them)")
 	fs.IntVar(&o.trial.PayloadBytes, "payload-bytes", 256, "size of each payload")
 	fs.IntVar(&o.trial.Rate, "rate", 0, "publications per second over all publishers; 0 = as fast as acknowledged")
 	if err := fs.Parse(os.Args[1:]); err != nil {
@@ -55,91 +56,79 @@ func parse() (options, error) {
 	if fs.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	}
+	if o.bin != "" {
+		if _, err := os.Stat(filepath.Join(o.bin, "routerd")); err != nil {
+			return o, err
+		}
+	}
 	return o, o.trial.Validate()
 }
 
 func run(ctx context.Context) int {
 	o, err := parse()
+	if errors.Is(err, flag.ErrHelp) {
+		return exitOK
+	}
+	var w *trial.Workload
+	if err == nil {
+		w, err = workload(o)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		return exitUsage
 	}
-	w, err := workload(o)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "demo:", err)
-		return exitUsage
-	}
-	rep, err := measure(ctx, o, w)
+	o.trial.Progress = progress(len(w.Events))
+	rep, err := trial.Whole(ctx, o.bin, w, o.trial, func(line string) { fmt.Fprintln(os.Stderr, line) })
 	if rep != nil {
 		write := rep.WriteTable
 		if o.json {
 			write = rep.WriteJSON
 		}
-		if e := write(os.Stdout); e != nil && err == nil {
-			err = e
-		}
+		err = errors.Join(err, write(os.Stdout))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
-		return exitFailed
 	}
-	if !rep.OK() {
+	return verdict(rep, err)
+}
+
+func verdict(rep *trial.Report, err error) int {
+	if err != nil || !rep.OK() {
 		return exitFailed
 	}
 	return exitOK
 }
 
 func workload(o options) (*trial.Workload, error) {
-	subs, err := text(o.subs, dataset.Subscriptions)
+	subs, subsName, err := text(o.subs, dataset.Subscriptions)
 	if err != nil {
 		return nil, err
 	}
-	pubs, err := text(o.pubs, dataset.Publications)
+	pubs, pubsName, err := text(o.pubs, dataset.Publications)
 	if err != nil {
 		return nil, err
 	}
-	return trial.NewWorkload(subs, o.subs, pubs, o.pubs)
+	return trial.NewWorkload(subs, subsName, pubs, pubsName)
 }
 
-func text(file, embedded string) (string, error) {
+func text(file, embedded string) (content, name string, err error) {
 	if file == "" {
-		return embedded, nil
+		return embedded, "embedded sample", nil
 	}
 	b, err := os.ReadFile(file) // #nosec G304 -- the user names it
-	return string(b), err
+	return string(b), file, err
 }
 
-func measure(ctx context.Context, o options, w *trial.Workload) (rep *trial.Report, err error) {
-	dir, remove, err := trial.TempDir()
-	if err != nil {
-		return nil, err
-	}
-	defer remove()
-	bin := o.bin
-	if bin == "" {
-		fmt.Fprintln(os.Stderr, "building routerd, enclaved and scbr ...")
-		bin = dir
-		if err := trial.Build(ctx, bin); err != nil {
-			return nil, err
-		}
-	}
-	fmt.Fprintln(os.Stderr, "starting routerd and enclaved (simulated platform) ...")
-	sys, err := trial.Start(ctx, bin, filepath.Join(dir, "dev"))
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if e := sys.Stop(); err == nil {
-			err = e
-		}
-	}()
-	bar := progressbar.NewOptions(len(w.Events), progressbar.OptionSetWriter(os.Stderr), progressbar.OptionShowCount(),
+// barStep is how many acknowledgements pass between two looks of the progress bar.
+const barStep = 256
+
+func progress(total int) func(int) {
+	bar := progressbar.NewOptions(total, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionShowCount(),
 		progressbar.OptionSetDescription("publications acknowledged"), progressbar.OptionThrottle(50*time.Millisecond),
 		progressbar.OptionOnCompletion(func() { fmt.Fprintln(os.Stderr) }))
-	o.trial.Progress = func(n int) {
-		if n%256 == 0 || n == len(w.Events) {
+	return func(n int) {
+		if n%barStep == 0 || n == total {
 			_ = bar.Set(n)
 		}
 	}
-	return trial.Run(ctx, sys, w, o.trial)
 }

@@ -2,22 +2,43 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
+
+	"github.com/scbr/scbr/bench/trial"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"demo": func() { os.Exit(run(context.Background())) }})
+	testscript.Main(m, map[string]func(){"demo": func() {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+		defer stop()
+		os.Exit(run(ctx))
+	}})
+}
+
+func TestVerdict(t *testing.T) {
+	require.Equal(t, exitOK, verdict(&trial.Report{Expected: 1, Delivered: 1}, nil))
+	require.Equal(t, exitFailed, verdict(&trial.Report{Missing: 1}, nil))
+	require.Equal(t, exitFailed, verdict(&trial.Report{Unexpected: 1}, nil))
+	require.Equal(t, exitFailed, verdict(nil, errors.New("x")))
+	require.Equal(t, exitFailed, verdict(&trial.Report{}, errors.New("x")))
 }
 
 // TestScripts runs the demo as a user does; the binaries are built from this tree.
 func TestScripts(t *testing.T) {
-	root, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
+	module, err := os.Getwd()
+	require.NoError(t, err)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
@@ -25,8 +46,72 @@ func TestScripts(t *testing.T) {
 			for _, k := range []string{"GOCACHE", "GOMODCACHE", "GOFLAGS", "GOPROXY", "GOPATH"} {
 				e.Setenv(k, goEnv(t, k))
 			}
-			e.Setenv("MODULE", root)
-			return nil
+			e.Setenv("MODULE", module)
+			return os.Mkdir(filepath.Join(e.WorkDir, "tmp"), 0o700)
 		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "gone": gone, "waitfor": waitFor},
 	})
+}
+
+// exits CODE COMMAND ARGS...: the command must end with exactly this code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND ARGS...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got, err := 0, ts.Exec(args[1], args[2:]...)
+	var failed *exec.ExitError
+	if errors.As(err, &failed) {
+		got = failed.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// waitfor PATTERN: a file of that name appears.
+func waitFor(ts *testscript.TestScript, _ bool, args []string) {
+	for end := time.Now().Add(patience); time.Now().Before(end); <-time.After(tick) {
+		if found, err := filepath.Glob(args[0]); err == nil && len(found) > 0 {
+			return
+		}
+	}
+	ts.Fatalf("%s did not appear", args[0])
+}
+
+// gone: no process that was started from this script's directory is left, and nothing of the trial's in its temporary folder.
+func gone(ts *testscript.TestScript, _ bool, _ []string) {
+	left, err := filepath.Glob(filepath.Join(ts.Getenv("TMPDIR"), "*"))
+	ts.Check(err)
+	if len(left) > 0 {
+		ts.Fatalf("left behind: %v", left)
+	}
+	procs, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	ts.Check(err)
+	for _, p := range procs {
+		line, err := os.ReadFile(p) // #nosec G304 -- /proc
+		if err == nil && strings.Contains(string(line), ts.Getenv("WORK")) && !strings.Contains(p, strconv.Itoa(os.Getpid())) {
+			ts.Fatalf("still running: %q", line)
+		}
+	}
+}
+
+// TestKilledDemoLeavesNoDaemon: routerd ends when the demo is killed, and takes enclaved with it.
+func TestKilledDemoLeavesNoDaemon(t *testing.T) {
+	bin := t.TempDir()
+	require.NoError(t, trial.Build(t.Context(), bin))
+	build := exec.Command("go", "build", "-o", bin, ".")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	tmp := t.TempDir()
+	cmd := exec.Command(filepath.Join(bin, "demo"), "--bin", bin, "--rate", "100")
+	cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
+	require.NoError(t, cmd.Start())
+	require.Eventually(t, func() bool { return len(daemons(bin)) == 2 }, patience, tick, "routerd and enclaved run")
+	require.NoError(t, cmd.Process.Signal(syscall.SIGKILL))
+	_ = cmd.Wait()
+	require.Eventually(t, func() bool { return len(daemons(bin)) == 0 }, patience, tick, "and end")
 }

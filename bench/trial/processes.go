@@ -11,8 +11,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -26,11 +28,25 @@ const (
 	pollInterval = 50 * time.Millisecond
 )
 
-// Build compiles routerd, enclaved and scbr of this module into dir.
+// ErrNoModule: the binaries are built from source.
+var ErrNoModule = errors.New("no go.mod of scbr here: run inside the source tree, or name a folder of built binaries")
+
+// Build compiles routerd and enclaved of the module that the working directory is in into dir.
 func Build(ctx context.Context, dir string) error {
+	const module = "github.com/scbr/scbr"
+	if out, err := exec.CommandContext(ctx, "go", "list", "-m").Output(); err != nil || strings.TrimSpace(string(out)) != module {
+		return errors.Join(ErrNoModule, ctx.Err())
+	}
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", dir+string(filepath.Separator), // #nosec G204 -- fixed command
-		"github.com/scbr/scbr/router/routerd", "github.com/scbr/scbr/enclave/enclaved", "github.com/scbr/scbr/client/scbr")
-	if out, err := cmd.CombinedOutput(); err != nil {
+		module+"/router/routerd", module+"/enclave/enclaved")
+	// The go command removes its work directory when it is interrupted, not when it is killed.
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = stopTimeout
+	out, err := cmd.CombinedOutput()
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("interrupted while building: %w", ctx.Err())
+	case err != nil:
 		return fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	return nil
@@ -49,28 +65,21 @@ type System struct {
 
 // Start runs `routerd --dev` from bin with its state in dir and waits until it is ready.
 func Start(ctx context.Context, bin, dir string, extra ...string) (*System, error) {
+	bin, err := filepath.Abs(bin) // a relative name without a slash would be looked up in PATH
+	if err != nil {
+		return nil, err
+	}
 	args := append([]string{"--dev", dir, "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--ready-json"}, extra...)
 	cmd := exec.Command(filepath.Join(bin, "routerd"), args...) // #nosec G204 -- the binary just built
 	s := &System{Dir: dir, cmd: cmd, done: make(chan error, 1), log: &tail{}}
 	cmd.Stderr = s.log
+	cmd.SysProcAttr = dieWithParent()
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
 	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
 	ready := make(chan error, 1)
-	go func() {
-		lines := bufio.NewReader(stdout)
-		line, err := lines.ReadString('\n')
-		if err == nil {
-			err = s.parseReady(line)
-		}
-		ready <- err
-		_, _ = io.Copy(io.Discard, lines)
-		s.done <- cmd.Wait()
-	}()
+	go s.supervise(stdout, ready)
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	select {
@@ -79,10 +88,31 @@ func Start(ctx context.Context, bin, dir string, extra ...string) (*System, erro
 		err = ctx.Err()
 	}
 	if err != nil {
-		_ = cmd.Process.Kill()
+		if cmd.Process != nil {
+			err = errors.Join(err, s.Stop())
+		}
 		return nil, fmt.Errorf("routerd did not become ready: %w\n%s", err, s.log)
 	}
 	return s, nil
+}
+
+// supervise starts routerd, hands its first line on, and waits for its end. It keeps its thread, because the kernel ends the child with
+// the thread that made it.
+func (s *System) supervise(stdout io.Reader, ready chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := s.cmd.Start(); err != nil {
+		ready <- err
+		return
+	}
+	lines := bufio.NewReader(stdout)
+	line, err := lines.ReadString('\n')
+	if err == nil {
+		err = s.parseReady(line)
+	}
+	ready <- err
+	_, _ = io.Copy(io.Discard, lines)
+	s.done <- s.cmd.Wait()
 }
 
 func (s *System) parseReady(line string) error {
@@ -196,11 +226,16 @@ func (s *System) storeBytes(ctx context.Context, subscriptions int) (float64, er
 }
 
 // tail keeps the last bytes of a child's log for error messages.
-type tail struct{ b []byte }
+type tail struct {
+	mu sync.Mutex
+	b  []byte
+}
 
 const tailBytes = 16 << 10
 
 func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.b = append(t.b, p...)
 	if len(t.b) > tailBytes {
 		t.b = append(t.b[:0], t.b[len(t.b)-tailBytes:]...)
@@ -208,13 +243,8 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (t *tail) String() string { return string(t.b) }
-
-// ErrNoModule: the trial builds the binaries from source, so it must run inside the module.
-var ErrNoModule = errors.New("run this inside the scbr module: go.mod not found")
-
-// TempDir makes a private directory and a function that removes it.
-func TempDir() (string, func(), error) {
-	dir, err := os.MkdirTemp("", "scbr-trial-")
-	return dir, func() { _ = os.RemoveAll(dir) }, err
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.b)
 }

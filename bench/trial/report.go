@@ -21,6 +21,7 @@ type Report struct {
 	// with many subscriptions does it say something about one.
 	BytesPerSubscription float64 `json:"bytes_per_subscription"`
 	Lost                 uint64  `json:"announced_lost"`
+	Rate                 int     `json:"rate"` // asked for, publications/s; 0: as fast as possible
 
 	Host       HostView       `json:"-"`
 	Subscriber SubscriberView `json:"-"`
@@ -71,13 +72,29 @@ func (r *Report) WriteTable(w io.Writer) error {
 	row("delivered", "%d", r.Delivered)
 	row("missing", "%d", r.Missing)
 	row("unexpected", "%d", r.Unexpected)
-	row("publications/s, steady part", "%.0f", r.PublicationsPerSecond)
-	row("delivery latency p50 / p99", "%d / %d us", r.Latency.P50, r.Latency.P99)
-	row("bytes per subscription", "%.0f", r.BytesPerSubscription)
+	if r.PublicationsPerSecond > 0 {
+		row("publications/s, steady part", "%.0f", r.PublicationsPerSecond)
+	} else {
+		row("publications/s, steady part", "too short to measure")
+	}
+	row("delivery latency p50 / p99", "%d / %d us%s", r.Latency.P50, r.Latency.P99, r.latencyNote())
+	row("bytes per subscription", "%.0f (enclave's store, which it reports in steps)", r.BytesPerSubscription)
 	b.WriteString("\n")
-	r.writeViews(&b)
+	if r.Expected > 0 {
+		r.writeViews(&b)
+	} else {
+		b.WriteString("  no publication matches any subscription: nothing to compare\n")
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// latencyNote says what the latency was measured under.
+func (r *Report) latencyNote() string {
+	if r.Rate == 0 {
+		return " (publishing as fast as possible: mostly time in queues; --rate measures without)"
+	}
+	return fmt.Sprintf(" (at %d/s)", r.Rate)
 }
 
 const (

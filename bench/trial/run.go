@@ -30,8 +30,9 @@ func (c Config) Validate() error {
 	if c.Subscribers < 1 || c.Publishers < 1 {
 		faults = append(faults, errors.New("need at least one subscriber and one publisher"))
 	}
-	if c.PayloadBytes < MinPayloadBytes {
-		faults = append(faults, fmt.Errorf("payload of %d bytes: need at least %d for the publication number", c.PayloadBytes, MinPayloadBytes))
+	if c.PayloadBytes < MinPayloadBytes || c.PayloadBytes > client.MaxPayloadBytes {
+		faults = append(faults, fmt.Errorf("payload of %d bytes: need %d (the publication number) to %d (a frame)",
+			c.PayloadBytes, MinPayloadBytes, client.MaxPayloadBytes))
 	}
 	if c.Rate < 0 {
 		faults = append(faults, errors.New("rate must not be negative"))
@@ -214,7 +215,7 @@ func (r *run) end(ctx context.Context) error {
 func (r *run) report() *Report {
 	rep := &Report{
 		Subscriptions: len(r.w.Subscriptions), Publications: len(r.w.Events), Expected: r.w.Pairs,
-		PublicationsPerSecond: r.marks.perSecond(),
+		PublicationsPerSecond: r.marks.perSecond(), Rate: r.cfg.Rate,
 	}
 	all := hdrhistogram.New(latencyMin, latencyMax, latencyDigits)
 	for _, k := range r.subs {

@@ -41,8 +41,7 @@ func NewWorkload(subs, subsName, pubs, pubsName string) (*Workload, error) {
 		return nil, err
 	}
 	if len(s) == 0 || len(e) == 0 {
-		return nil, fmt.Errorf("%s holds %d subscriptions and %s %d publications: need at least one of each",
-			subsName, len(s), pubsName, len(e))
+		return nil, fmt.Errorf("%s: %d subscriptions, %s: %d publications; need at least one of each", subsName, len(s), pubsName, len(e))
 	}
 	w := &Workload{Subscriptions: s, Events: e}
 	w.evaluate()
