@@ -97,7 +97,7 @@ func (f Filter) binarySize() int {
 // MaxFilterBytes). The filter does not alias b.
 func Decode(b []byte) (Filter, error) {
 	if len(b) > MaxFilterBytes {
-		return Filter{}, fault(TooLong, 0, "encoding longer than its limit")
+		return Filter{}, fault(TooLong, 0, beyond("encoding longer than its limit", MaxFilterBytes, bytesUnit))
 	}
 	r := reader{b: []byte(string(b))}
 	preds := r.predicates()
@@ -130,14 +130,14 @@ func (r *reader) predicates() []Predicate {
 	}
 	n := int(r.u8())
 	if n > MaxPredicates {
-		r.fail(1, "more constraints than a filter may have")
+		r.fail(1, beyond("more constraints than a filter may have", MaxPredicates, ""))
 		return nil
 	}
 	preds := make([]Predicate, 0, MaxPredicates)
 	for range n {
 		preds = r.constraint(preds)
 		if len(preds) > MaxPredicates {
-			r.fail(r.pos, "more predicates than a filter may have")
+			r.fail(r.pos, beyond("more predicates than a filter may have", MaxPredicates, ""))
 		}
 		if r.bad {
 			return nil
@@ -178,7 +178,7 @@ func (r *reader) interval(name string, kind ConstraintKind, preds []Predicate) [
 	}
 	n := int(r.u8())
 	if n > MaxPredicates {
-		r.fail(at, "more predicates than a filter may have")
+		r.fail(at, beyond("more predicates than a filter may have", MaxPredicates, ""))
 		return preds
 	}
 	for range n {

@@ -72,3 +72,11 @@ func (e *Error) Error() string {
 func fault(kind Kind, pos int, msg string) *Error {
 	return &Error{Kind: kind, Pos: pos, Msg: msg}
 }
+
+// bytesUnit names what most limits count.
+const bytesUnit = " bytes"
+
+// beyond is the message of a fault against a limit, with the limit.
+func beyond(msg string, limit int, unit string) string {
+	return msg + " (" + strconv.Itoa(limit) + unit + ")"
+}

@@ -26,7 +26,7 @@ type Event struct {
 // encoding would exceed MaxEventBytes, all with Kind BadEvent.
 func NewEvent(attrs ...Attribute) (Event, error) {
 	if len(attrs) > MaxAttributes {
-		return Event{}, fault(BadEvent, -1, "more attributes than an event may have")
+		return Event{}, fault(BadEvent, -1, beyond("more attributes than an event may have", MaxAttributes, ""))
 	}
 	own := slices.Clone(attrs)
 	slices.SortFunc(own, func(a, b Attribute) int { return strings.Compare(a.Name, b.Name) })
@@ -44,7 +44,7 @@ func NewEvent(attrs ...Attribute) (Event, error) {
 		size += 1 + len(a.Name) + valueSize(a.Value)
 	}
 	if size > MaxEventBytes {
-		return Event{}, fault(BadEvent, -1, "event larger than its limit")
+		return Event{}, fault(BadEvent, -1, beyond("event larger than its limit", MaxEventBytes, bytesUnit))
 	}
 	return Event{attrs: own}, nil
 }
@@ -126,12 +126,12 @@ func DecodeEvent(b []byte) (Event, error) {
 func (e *Event) DecodeBorrow(b []byte) error {
 	e.attrs = e.attrs[:0]
 	if len(b) > MaxEventBytes {
-		return fault(BadEncoding, 0, "event larger than its limit")
+		return fault(BadEncoding, 0, beyond("event larger than its limit", MaxEventBytes, bytesUnit))
 	}
 	r := reader{b: b}
 	n := int(r.u16())
 	if n > MaxAttributes {
-		return fault(BadEncoding, 0, "more attributes than an event may have")
+		return fault(BadEncoding, 0, beyond("more attributes than an event may have", MaxAttributes, ""))
 	}
 	if cap(e.attrs) < n {
 		e.attrs = make([]Attribute, 0, n)
@@ -245,7 +245,7 @@ func (r *reader) value() Value {
 	case TypeString:
 		n := int(r.u16())
 		if n > MaxStringBytes {
-			r.fail(at, "string longer than its limit")
+			r.fail(at, beyond("string longer than its limit", MaxStringBytes, bytesUnit))
 			return Value{}
 		}
 		return Value{str: r.text(n), typ: TypeString}

@@ -54,7 +54,7 @@ func New(preds ...Predicate) (Filter, error) {
 		weight += p.weight()
 	}
 	if weight > MaxPredicates {
-		return Filter{}, fault(TooMany, -1, "more predicates than a filter may have")
+		return Filter{}, fault(TooMany, -1, beyond("more predicates than a filter may have", MaxPredicates, ""))
 	}
 	own := slices.Clone(preds)
 	slices.SortStableFunc(own, func(a, b Predicate) int { return strings.Compare(a.Attr, b.Attr) })
@@ -76,7 +76,7 @@ func New(preds ...Predicate) (Filter, error) {
 		return Filter{empty: true}, nil
 	}
 	if f.binarySize() > MaxFilterBytes {
-		return Filter{}, fault(TooLong, -1, "filter larger than its limit")
+		return Filter{}, fault(TooLong, -1, beyond("filter larger than its limit", MaxFilterBytes, bytesUnit))
 	}
 	return f, nil
 }

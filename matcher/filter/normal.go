@@ -70,7 +70,7 @@ func single(p Predicate) (Constraint, error) {
 		}
 		c.lo, c.hi = Bound{low, true, false}, prefixEnd(low.str)
 		if len(c.hi.Value.str) > MaxStringBytes {
-			return Constraint{}, fault(BadString, -1, "prefix longer than its limit")
+			return Constraint{}, fault(BadString, -1, beyond("prefix longer than its limit", MaxStringBytes, bytesUnit))
 		}
 	default:
 		return Constraint{}, fault(BadPredicate, -1, "unknown operator")

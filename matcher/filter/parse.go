@@ -20,7 +20,7 @@ import (
 // themselves. Errors are of type *Error with the byte position.
 func Parse(text string) (Filter, error) {
 	if len(text) > MaxTextBytes {
-		return Filter{}, fault(TooLong, 0, "text longer than its limit")
+		return Filter{}, fault(TooLong, 0, beyond("text longer than its limit", MaxTextBytes, bytesUnit))
 	}
 	p := parser{text: text}
 	if err := p.next(); err != nil {
@@ -71,7 +71,7 @@ func (p *parser) accept(kind tokenKind, text string) (bool, error) {
 
 func (p *parser) conjunction(depth int) error {
 	if depth > MaxDepth {
-		return fault(TooDeep, p.tok.pos, "parentheses nested beyond their limit")
+		return fault(TooDeep, p.tok.pos, beyond("parentheses nested beyond their limit", MaxDepth, ""))
 	}
 	for {
 		if err := p.term(depth); err != nil {
@@ -194,7 +194,7 @@ func (p *parser) literal() (Value, error) {
 		return tok.value, p.next()
 	case tok.kind == tokenString:
 		if len(tok.text) > MaxStringBytes {
-			return Value{}, fault(BadString, tok.pos, "string longer than its limit")
+			return Value{}, fault(BadString, tok.pos, beyond("string longer than its limit", MaxStringBytes, bytesUnit))
 		}
 		return String(tok.text), p.next()
 	case tok.kind == tokenWord && (tok.text == "TRUE" || tok.text == "FALSE"):
@@ -231,7 +231,7 @@ func (p *parser) pattern(pred *Predicate) error {
 		}
 	}
 	if plain.Len() > MaxStringBytes {
-		return fault(BadString, tok.pos, "pattern longer than its limit")
+		return fault(BadString, tok.pos, beyond("pattern longer than its limit", MaxStringBytes, bytesUnit))
 	}
 	pred.Value = String(plain.String())
 	if !prefix {
@@ -243,7 +243,7 @@ func (p *parser) pattern(pred *Predicate) error {
 // add checks one predicate alone, so that its error has a position.
 func (p *parser) add(pos int, pred Predicate) error {
 	if p.weight += pred.weight(); p.weight > MaxPredicates {
-		return fault(TooMany, pos, "more predicates than a filter may have")
+		return fault(TooMany, pos, beyond("more predicates than a filter may have", MaxPredicates, ""))
 	}
 	if _, err := single(pred); err != nil {
 		var e *Error

@@ -148,7 +148,7 @@ func (v Value) check() *Error {
 		return nil
 	case TypeString:
 		if len(v.str) > MaxStringBytes {
-			return fault(BadString, -1, "string longer than its limit")
+			return fault(BadString, -1, beyond("string longer than its limit", MaxStringBytes, bytesUnit))
 		}
 		if !utf8.ValidString(v.str) {
 			return fault(BadString, -1, "string is not valid UTF-8")
@@ -163,7 +163,7 @@ func checkName(name string) *Error {
 	case name == "":
 		return fault(BadName, -1, "empty attribute name")
 	case len(name) > MaxNameBytes:
-		return fault(BadName, -1, "attribute name longer than its limit")
+		return fault(BadName, -1, beyond("attribute name longer than its limit", MaxNameBytes, bytesUnit))
 	case !utf8.ValidString(name):
 		return fault(BadName, -1, "attribute name is not valid UTF-8")
 	}
