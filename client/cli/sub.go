@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scbr/scbr/client"
+	"github.com/scbr/scbr/client/offline"
 	"github.com/scbr/scbr/matcher/filter"
 )
 
@@ -33,8 +34,7 @@ func subCommand() *cobra.Command {
 --count deliveries came or the command is interrupted. "subscribed" on standard
 error tells that the enclave has all filters.
 
-A filter is a conjunction: = != < <= > >= on numbers and strings,
-BETWEEN a AND b, name LIKE 'prefix%', EXISTS name; TRUE matches everything.
+` + offline.FilterLanguage + `
 
 With --json each delivery is a line {"publisher","sequence","subscriptions",
 "attributes","payload" or "payload_base64","received"}; subscriptions number the

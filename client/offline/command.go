@@ -14,8 +14,23 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// defaultPasses gives a median that one interruption does not move.
-const defaultPasses = 5
+const (
+	// defaultPasses gives a median that one interruption does not move.
+	defaultPasses = 5
+	// maxPasses bounds how long --stats may take; a median of more says no more.
+	maxPasses = 1000
+
+	// standardInput is the file name that stands for it, and shownInput what it is
+	// called in errors.
+	standardInput = "-"
+	shownInput    = "stdin"
+)
+
+// FilterLanguage describes the filter language in the help of commands.
+const FilterLanguage = `A filter is a conjunction: = != < <= > >= on numbers and strings, = != on
+TRUE and FALSE, name BETWEEN a AND b, name LIKE 'prefix%', EXISTS name, joined by
+AND; TRUE matches everything. Strings stand in single quotes, a name with other
+characters than letters, digits, _ and . in double quotes.`
 
 type options struct {
 	subs, pubs string
@@ -50,6 +65,9 @@ Formats, one item a line:
          publication   0 0 P (i <attribute> <int>)*
   jsonl  subscription  {"id":"7","filter":"symbol = 'HAL' AND price < 50.5"}
          publication   {"symbol":"HAL","price":49.9}      null means absent
+One of the files may be -, standard input.
+
+` + FilterLanguage + `
 
 A malformed line is reported as file:line with the reason, nothing is printed on
 stdout, and the exit code is 2.
@@ -58,7 +76,8 @@ stdout, and the exit code is 2.
 (distinct publication and id), ns_per_event (processor time of matching alone,
 median of --passes), bytes_per_subscription (everything included), insert_ns.`,
 		Example: `  scbr match --subs s1k.txt --pubs p10k.txt --stats
-  scbr match --subs filters.jsonl --pubs events.jsonl --format jsonl`,
+  scbr match --subs filters.jsonl --pubs events.jsonl --format jsonl
+  zcat events.jsonl.gz | scbr match --subs filters.jsonl --pubs - --format jsonl`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return usage("unexpected argument %q: files are given by --subs and --pubs", args[0])
@@ -66,36 +85,49 @@ median of --passes), bytes_per_subscription (everything included), insert_ns.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return run(o, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return run(o, cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.subs, "subs", "", "`file` of subscriptions (required)")
-	f.StringVar(&o.pubs, "pubs", "", "`file` of publications (required)")
+	f.StringVar(&o.subs, "subs", "", "`file` of subscriptions, - for standard input (required)")
+	f.StringVar(&o.pubs, "pubs", "", "`file` of publications, - for standard input (required)")
 	f.StringVar(&o.format, "format", string(FormatSCBR), "format of both files: scbr or jsonl")
-	f.IntVar(&o.passes, "passes", defaultPasses, "passes over the publications that --stats takes the median of")
+	f.IntVar(&o.passes, "passes", defaultPasses, fmt.Sprintf("passes over the publications that --stats takes the median of, at most %d", maxPasses))
 	f.BoolVar(&o.stats, "stats", false, "print measurements as one line of JSON instead of matches")
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%w", err) })
 	return cmd
 }
 
-func run(o options, stdout, stderr io.Writer) error {
+// check tells what is wrong with the flags.
+func (o *options) check() (Format, error) {
 	format, err := ParseFormat(o.format)
 	switch {
 	case err != nil:
-		return usage("--format: %w", err)
+		return "", usage("--format: %w", err)
 	case o.passes < 1:
-		return usage("--passes: at least 1")
+		return "", usage("--passes: at least 1")
+	case o.passes > maxPasses:
+		return "", usage("--passes: at most %d", maxPasses)
 	case o.subs == "":
-		return usage("--subs is required: the file of subscriptions")
+		return "", usage("--subs is required: the file of subscriptions")
 	case o.pubs == "":
-		return usage("--pubs is required: the file of publications")
+		return "", usage("--pubs is required: the file of publications")
+	case o.subs == standardInput && o.pubs == standardInput:
+		return "", usage("--subs and --pubs cannot both be standard input")
 	}
-	subs, err := readFile(o.subs, format, ReadSubscriptions)
+	return format, nil
+}
+
+func run(o options, stdin io.Reader, stdout, stderr io.Writer) error {
+	format, err := o.check()
 	if err != nil {
 		return err
 	}
-	pubs, err := readFile(o.pubs, format, ReadPublications)
+	subs, err := readFile(o.subs, stdin, format, ReadSubscriptions)
+	if err != nil {
+		return err
+	}
+	pubs, err := readFile(o.pubs, stdin, format, ReadPublications)
 	if err != nil {
 		return err
 	}
@@ -116,13 +148,19 @@ func run(o options, stdout, stderr io.Writer) error {
 	return nil
 }
 
-func readFile[T any](name string, format Format, read func(io.Reader, string, Format) ([]T, error)) ([]T, error) {
-	file, err := os.Open(name) // #nosec G304 -- the user names the file
-	if err != nil {
-		return nil, usage("%s: %s", name, reason(err))
+func readFile[T any](name string, stdin io.Reader, format Format, read func(io.Reader, string, Format) ([]T, error)) ([]T, error) {
+	in := stdin
+	if name == standardInput {
+		name = shownInput
+	} else {
+		file, err := os.Open(name) // #nosec G304 -- the user names the file
+		if err != nil {
+			return nil, usage("%s: %s", name, reason(err))
+		}
+		defer file.Close() //nolint:errcheck // only read
+		in = file
 	}
-	defer file.Close() //nolint:errcheck // only read
-	all, err := read(file, name, format)
+	all, err := read(in, name, format)
 	if err == nil {
 		return all, nil
 	}

@@ -137,7 +137,7 @@ func (b *built) nsPerEvent(pubs []filter.Event, passes int) float64 {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	times := make([]float64, 0, min(passes, maxKeptPasses))
+	times := make([]float64, 0, passes)
 	var tags []uint64
 	for range passes {
 		start := cpuTime()
@@ -148,9 +148,6 @@ func (b *built) nsPerEvent(pubs []filter.Event, passes int) float64 {
 	}
 	return median(times)
 }
-
-// maxKeptPasses bounds what is allocated before the first pass.
-const maxKeptPasses = 1 << 10
 
 func median(x []float64) float64 {
 	slices.Sort(x)
