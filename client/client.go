@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +31,8 @@ const (
 // whatever Config.HeartbeatTimeout says: fewer are jitter.
 const missedBeats = 3
 
+var errStalled = errors.New("the enclave's heartbeats stay away")
+
 // Client is one confirmed session with an enclave. All methods may be called by
 // any number of goroutines.
 type Client struct {
@@ -44,7 +48,7 @@ type Client struct {
 	inbox    *inbox    // deliveries; filled by the reader only
 	receiver *receiver // the reader's own state
 
-	watchdog *time.Timer
+	watchdog watchdog
 	closing  atomic.Bool
 	endOnce  sync.Once
 	ended    chan struct{} // closed when the session is over
@@ -121,7 +125,8 @@ func start(cfg *Config, h *handshake, grant *keyx.Grant) (*Client, error) {
 	if p := cfg.PreviousInstance; p != nil && *p != h.confirmation.Instance {
 		c.inbox.push([]item{{notice: &RestartedError{Previous: *p, Instance: h.confirmation.Instance}}})
 	}
-	c.watchdog = time.AfterFunc(c.cfg.HeartbeatTimeout, c.stalled)
+	c.watchdog = c.watch()
+	c.watchdog.reset(c.cfg.HeartbeatTimeout)
 	c.loops.Go(c.readLoop)
 	sealer := h.session.Out
 	c.loops.Go(func() { c.writeLoop(sealer) })
@@ -139,7 +144,9 @@ func (c *Client) Instance() [16]byte { return c.confirmation.Instance }
 func (c *Client) Run() uint64 { return c.outbox.id.Run }
 
 // Publish seals one publication and returns once the enclave has acknowledged it;
-// see Receipt.Wait. It keeps neither event nor payload.
+// see Receipt.Wait. An enclave that is not heard of for twice
+// Config.HeartbeatTimeout ends the session, so that no call waits for ever. It
+// keeps neither event nor payload.
 func (c *Client) Publish(ctx context.Context, event filter.Event, payload []byte) error {
 	r, err := c.outbox.publish(ctx, event, payload)
 	if err != nil {
@@ -204,7 +211,7 @@ func (c *Client) end(err *Error) {
 			err = &Error{Op: opClose, Kind: KindClosed, Err: ErrClosed}
 		}
 		c.err = err
-		c.watchdog.Stop()
+		c.watchdog.stop()
 		c.outbox.fail(err)
 		close(c.ended)
 		c.inbox.close(c.sessionError(opReceive))
@@ -213,12 +220,46 @@ func (c *Client) end(err *Error) {
 }
 
 // sessionError is the end of the session as the error of op.
-func (c *Client) sessionError(op string) error {
-	return &Error{Op: op, Kind: c.err.Kind, Err: c.err.Err}
+func (c *Client) sessionError(op string) error { return c.err.as(op) }
+
+// unacknowledged is the error of what was under way when the session ended for
+// cause.
+func unacknowledged(op string, cause *Error) *Error {
+	return &Error{Op: op, Kind: KindUnacknowledged, Err: fmt.Errorf("%w (%w)", ErrUnacknowledged, cause)}
+}
+
+// watchdog notices that the enclave's heartbeats stay away: after one timeout it
+// tells, after two it ends the session, for a host that withholds heartbeats may
+// withhold every acknowledgement, and whoever waits for one would wait for ever.
+type watchdog struct{ tell, end *time.Timer }
+
+// watch makes the watchdog, which sleeps until its first reset.
+func (c *Client) watch() watchdog {
+	return watchdog{
+		tell: time.AfterFunc(math.MaxInt64, c.stalled),
+		end: time.AfterFunc(math.MaxInt64, func() {
+			c.end(&Error{Op: opReceive, Kind: KindStalled, Err: errStalled})
+		}),
+	}
+}
+
+func (w watchdog) reset(timeout time.Duration) {
+	w.tell.Reset(timeout)
+	w.end.Reset(2 * timeout)
+}
+
+func (w watchdog) stop() {
+	w.tell.Stop()
+	w.end.Stop()
 }
 
 // stalled runs when no heartbeat came in time.
 func (c *Client) stalled() {
+	select {
+	case <-c.ended: // the timer had started when it was stopped
+		return
+	default:
+	}
 	c.inbox.push([]item{{notice: &StalledError{For: c.cfg.HeartbeatTimeout}}})
 }
 
@@ -230,6 +271,6 @@ func kindOf(err error) Kind {
 	return KindProtocol
 }
 
-func canceled(ctx context.Context, op string) error {
+func canceled(ctx context.Context, op string) *Error {
 	return &Error{Op: op, Kind: KindCanceled, Err: context.Cause(ctx)}
 }

@@ -258,7 +258,7 @@ func TestWindowBlocksAndHonoursContext(t *testing.T) {
 			require.NoError(t, err)
 			receipts = append(receipts, r)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err := c.PublishAsync(ctx, event, nil)
 		requireKind(t, KindCanceled, err)

@@ -62,7 +62,7 @@ type Config struct {
 	MaxUnacked       int           // publications in flight; 0: DefaultMaxUnacked
 	MaxUnackedBytes  int           // sealed bytes in flight; 0: DefaultMaxUnackedBytes
 	InboxBytes       int           // deliveries waiting for Receive; 0: DefaultInboxBytes
-	HeartbeatTimeout time.Duration // 0: DefaultHeartbeatTimeout
+	HeartbeatTimeout time.Duration // StalledError after it, end of the session after twice it; 0: DefaultHeartbeatTimeout
 	HandshakeTimeout time.Duration // 0: DefaultHandshakeTimeout
 	CloseTimeout     time.Duration // 0: DefaultCloseTimeout
 

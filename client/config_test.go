@@ -77,7 +77,7 @@ func TestKindsHaveNamesAndAgreeWithTheRouter(t *testing.T) {
 	for _, k := range []Kind{
 		KindUnavailable, KindTooManyHalfOpen, KindTooManyFromAddress, KindHandshakeTimeout, KindFrameTooLarge,
 		KindBadFrame, KindShuttingDown, KindSlowConsumer, KindTooManySessions, Kind(keyx.KindNotAuthorized),
-		KindConfig, KindTransport, KindClosed, KindCanceled, KindTooLarge, KindUnacknowledged, KindProtocol, KindIntegrity, KindFull,
+		KindConfig, KindTransport, KindClosed, KindCanceled, KindTooLarge, KindUnacknowledged, KindProtocol, KindIntegrity, KindFull, KindStalled,
 	} {
 		require.NotContains(t, k.String(), "kind ")
 		require.NotContains(t, seen, k.String())

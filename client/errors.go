@@ -6,11 +6,17 @@ import (
 	"time"
 
 	"github.com/scbr/scbr/keyx"
+	"github.com/scbr/scbr/router/wire"
 )
 
 // Kind says what went wrong, as a number. 1 to 99 are refusals of the router,
 // from 100 those of the enclave or of our own checks of it (keyx.Kind); from
 // 1000 the client's own, which never cross the wire. Append only.
+//
+// A kind of the enclave is authentic only where it came sealed: as the outcome of
+// a publication or command. When a handshake or session is refused as a whole the
+// kind comes in the router's own frame, before and after the confirmation, and is
+// the router's claim whoever it names: Error.Claimed says so.
 type Kind uint16
 
 // The router's kinds. They are its word only: it is not trusted.
@@ -24,6 +30,9 @@ const (
 	KindShuttingDown       Kind = 7
 	KindSlowConsumer       Kind = 8
 	KindTooManySessions    Kind = 9
+
+	firstRouterKind = 1
+	lastRouterKind  = 99
 )
 
 // The client's own kinds.
@@ -33,19 +42,21 @@ const (
 	KindClosed                            // the Client was closed
 	KindCanceled                          // the caller's context ended
 	KindTooLarge                          // payload or attributes beyond a limit
-	KindUnacknowledged                    // outcome of a publication unknown
+	KindUnacknowledged                    // outcome of a publication or command unknown
 	KindProtocol                          // the peer sent what the protocol forbids
 	KindIntegrity                         // sealed history or bytes do not fit: somebody meddles
 	KindFull                              // too many commands in flight
+	KindStalled                           // no heartbeat for twice Config.HeartbeatTimeout
 )
 
 // String names the kind.
 func (k Kind) String() string {
 	switch {
-	case k >= KindConfig && k <= KindFull:
+	case k >= KindConfig && k <= KindStalled:
 		return [...]string{
 			"configuration", "transport", "closed", "cancelled", "too large",
 			"unacknowledged", "protocol", "integrity", "too many commands",
+			"stalled",
 		}[k-KindConfig]
 	case k >= KindUnavailable && k <= KindTooManySessions:
 		return [...]string{
@@ -63,17 +74,37 @@ func (k Kind) String() string {
 // *quote.Refusal for refused evidence, a *keyx.Error, a context's error, or one
 // of the network.
 type Error struct {
-	Op   string // dial, publish, subscribe, unsubscribe, receive, close, load
-	Kind Kind
-	Err  error
+	Op      string // dial, publish, subscribe, unsubscribe, receive, close, load
+	Kind    Kind
+	Claimed bool // Kind came unsealed: the router says so, and nobody else
+	Err     error
 }
 
-// Error reads "scbr: op: kind: cause".
+// Error reads "scbr: op: kind: cause", or "scbr: op: the router says: kind".
 func (e *Error) Error() string {
-	if e.Err == nil {
-		return fmt.Sprintf("scbr: %s: %s", e.Op, e.Kind)
+	text := "scbr: " + e.Op + ": "
+	if e.Claimed {
+		text += "the router says: "
 	}
-	return fmt.Sprintf("scbr: %s: %s: %v", e.Op, e.Kind, e.Err)
+	text += e.Kind.String()
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+// as is e as the error of another operation.
+func (e *Error) as(op string) *Error {
+	return &Error{Op: op, Kind: e.Kind, Claimed: e.Claimed, Err: e.Err}
+}
+
+// claimed is a refusal that came in a frame of the router. The client's own kinds
+// never cross the wire, and unknown ones name nothing.
+func claimed(op string, kind wire.Kind) *Error {
+	if kind >= firstRouterKind && kind <= lastRouterKind || keyx.Kind(kind).Known() {
+		return &Error{Op: op, Kind: Kind(kind), Claimed: true}
+	}
+	return &Error{Op: op, Kind: KindProtocol, Err: errUnknownRefusal}
 }
 
 // Unwrap returns the cause.
@@ -82,9 +113,12 @@ func (e *Error) Unwrap() error { return e.Err }
 // ErrClosed is wrapped by the errors of a Client after Close.
 var ErrClosed = errors.New("client is closed")
 
-// ErrUnacknowledged is wrapped by the error of a publication whose session ended
-// before its acknowledgement came. Whether it was delivered is unknown.
-var ErrUnacknowledged = errors.New("not acknowledged before the session ended: it may or may not have been delivered")
+// ErrUnacknowledged is wrapped by the error of a publication, or of a command,
+// whose session ended before its acknowledgement or answer came, whatever came
+// after that one. Whether it took effect is unknown.
+var ErrUnacknowledged = errors.New("not acknowledged before the session ended: it may or may not have taken effect")
+
+var errUnknownRefusal = errors.New("a refusal of a kind that no router and no enclave has")
 
 // LostError tells how many deliveries were lost at this place in the order:
 // withheld by the host, dropped by the router, or dropped here because the inbox
@@ -133,7 +167,8 @@ func (e *IntegrityError) Unwrap() error { return e.Err }
 
 // StalledError tells that no heartbeat of the enclave came for For: from here on
 // nothing is known about what is withheld. Receive goes on after it; it is told
-// once until heartbeats come again.
+// once until heartbeats come again. If none comes for as long again, the session
+// ends with KindStalled, and everything that waits with ErrUnacknowledged.
 type StalledError struct{ For time.Duration }
 
 // Error describes it.

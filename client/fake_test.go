@@ -105,6 +105,7 @@ type fakeSession struct {
 	subs      map[uint32]filter.Filter
 	delivered uint64
 	handled   uint64
+	controls  uint64
 	out       []byte
 	withheld  int // blobs sealed and not sent
 	ended     chan struct{}
@@ -210,7 +211,7 @@ func (s *fakeSession) frame(f *wire.Frame) error {
 		var id uint32
 		if id, err = message.DecodeUnsubscribe(msg); err == nil {
 			delete(s.subs, id)
-			s.seal(message.AppendReply(nil, message.Reply{Op: message.TypeUnsubscribe, ID: id}), nil)
+			s.seal(message.AppendReply(nil, message.Reply{Control: s.control(), Op: message.TypeUnsubscribe, ID: id}), nil)
 		}
 	default:
 		return errFake
@@ -248,7 +249,7 @@ func (s *fakeSession) subscribe(msg []byte) error {
 	} else {
 		s.subs[m.ID] = where
 	}
-	s.seal(message.AppendReply(nil, message.Reply{Op: message.TypeSubscribe, ID: m.ID, Kind: kind}), nil)
+	s.seal(message.AppendReply(nil, message.Reply{Control: s.control(), Op: message.TypeSubscribe, ID: m.ID, Kind: kind}), nil)
 	return nil
 }
 
@@ -332,7 +333,7 @@ func (s *fakeSession) envelope(h *message.Header) (*message.Envelope, error) {
 }
 
 func (s *fakeSession) ack(run uint64, refused []message.Refusal) error {
-	m := message.Ack{Run: run, Handled: s.handled}
+	m := message.Ack{Control: s.control(), Run: run, Handled: s.handled}
 	m.CmdCount, m.CmdChain = s.session.In.Chain()
 	msg, err := message.AppendAck(nil, &m, refused)
 	if err != nil {
@@ -342,9 +343,15 @@ func (s *fakeSession) ack(run uint64, refused []message.Refusal) error {
 	return nil
 }
 
+// control is the number of the next acknowledgement or reply.
+func (s *fakeSession) control() uint64 {
+	s.controls++
+	return s.controls - 1
+}
+
 // beat is a heartbeat as the enclave would send it now.
 func (s *fakeSession) beat() *message.Heartbeat {
-	h := &message.Heartbeat{Delivered: s.delivered}
+	h := &message.Heartbeat{Delivered: s.delivered, Control: s.controls}
 	h.CmdCount, h.CmdChain = s.session.In.Chain()
 	h.EvCount, h.EvChain = s.session.Out.Chain()
 	return h

@@ -19,8 +19,8 @@ func FuzzPeer(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(deliver, []byte("payload"), []byte{})
-	f.Add(message.AppendHeartbeat(nil, &message.Heartbeat{Delivered: 3}), []byte{}, []byte{})
-	f.Add(message.AppendReply(nil, message.Reply{Op: message.TypeSubscribe, ID: 1}), []byte{}, []byte{})
+	f.Add(message.AppendHeartbeat(nil, &message.Heartbeat{Delivered: 3, Control: 1}), []byte{}, []byte{})
+	f.Add(message.AppendReply(nil, message.Reply{Control: 1, Op: message.TypeSubscribe, ID: 1}), []byte{}, []byte{})
 	f.Add([]byte{byte(message.TypeAck)}, []byte{}, wire.AppendRefuse(nil, wire.ShuttingDown))
 	f.Add([]byte{}, []byte{}, append(wire.AppendPayloadHead(wire.AppendPayloadsHead(nil, 1, 1), 1), 'x'))
 	f.Fuzz(func(t *testing.T, msg, payload, raw []byte) {
@@ -71,9 +71,9 @@ func FuzzMessage(f *testing.F) {
 		c := &Client{
 			cfg: cfg, outbox: newOutbox(keyx.PublicationID{Run: 1}, nil, &cfg, keyx.Limits{}),
 			history: newHistory(0, [32]byte{}), commands: newCommands(), inbox: newInbox(1 << 16),
-			watchdog: time.NewTimer(time.Hour),
 		}
-		defer c.watchdog.Stop()
+		c.watchdog = c.watch()
+		defer c.watchdog.stop()
 		c.commands.add()
 		r := newReceiver(c, nil, false)
 		for len(frames) > 0 {

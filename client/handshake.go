@@ -88,7 +88,7 @@ func (h *handshake) ask(frame []byte, want wire.Type) ([]byte, error) {
 	case want:
 		return f.Msg, nil
 	case wire.TypeRefuse:
-		return nil, &Error{Op: opDial, Kind: Kind(f.Kind)}
+		return nil, claimed(opDial, f.Kind)
 	default:
 		return nil, &Error{Op: opDial, Kind: KindProtocol, Err: errUnexpectedFrame}
 	}
@@ -98,7 +98,7 @@ func (h *handshake) ask(frame []byte, want wire.Type) ([]byte, error) {
 // stops reading.
 func (h *handshake) writeError(err error) error {
 	if f, rerr := h.frames.next(wire.MaxHandshakeFrame); rerr == nil && f.Type == wire.TypeRefuse {
-		return &Error{Op: opDial, Kind: Kind(f.Kind)}
+		return claimed(opDial, f.Kind)
 	}
 	return transportError(opDial, err)
 }

@@ -130,7 +130,7 @@ func (c *Client) frame(f *wire.Frame) *Error {
 	case wire.TypeDelivery:
 		return c.receiver.blob(f)
 	case wire.TypeRefuse:
-		return &Error{Op: opReceive, Kind: Kind(f.Kind)}
+		return claimed(opReceive, f.Kind)
 	default:
 		return &Error{Op: opReceive, Kind: KindProtocol, Err: errUnexpectedFrame}
 	}

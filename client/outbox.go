@@ -97,7 +97,7 @@ func limit(ours int, theirs uint32) int {
 func (o *outbox) usable(op string) error {
 	switch {
 	case o.err != nil:
-		return &Error{Op: op, Kind: o.err.Kind, Err: o.err.Err}
+		return o.err.as(op)
 	case o.closing:
 		return &Error{Op: op, Kind: KindClosed, Err: ErrClosed}
 	}

@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/scbr/scbr/keyx"
 )
@@ -33,7 +32,7 @@ func (f *flight) outcome(counter uint64) error {
 		}
 	}
 	if f.err != nil && counter > f.handled {
-		return &Error{Op: opPublish, Kind: KindUnacknowledged, Err: fmt.Errorf("%w (%w)", ErrUnacknowledged, f.err)}
+		return unacknowledged(opPublish, f.err)
 	}
 	return nil
 }

@@ -263,12 +263,15 @@ func TestMissingHeartbeatsAreTold(t *testing.T) {
 		start := time.Now()
 		require.Equal(t, DefaultHeartbeatTimeout, receiveError[*StalledError](t, c).For)
 		require.Equal(t, DefaultHeartbeatTimeout, time.Since(start))
-		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		ctx, cancel := context.WithTimeout(t.Context(), DefaultHeartbeatTimeout-time.Second)
 		defer cancel()
 		_, err := c.Receive(ctx)
 		requireKind(t, KindCanceled, err) // told once
 		s.sendBeat(nil)
 		require.Equal(t, DefaultHeartbeatTimeout, receiveError[*StalledError](t, c).For)
+		s.sendBeat(nil) // in time: the session goes on
+		require.NoError(t, c.Publish(t.Context(), filter.Event{}, []byte("still here")))
+		receivePayload(t, c, "still here")
 	})
 }
 
@@ -290,6 +293,8 @@ func TestForksEndTheSession(t *testing.T) {
 		"other blobs":      func(h *message.Heartbeat) { h.EvChain[0] ^= 1 },
 		"other blob count": func(h *message.Heartbeat) { h.EvCount-- },
 		"fewer deliveries": func(h *message.Heartbeat) { h.Delivered-- },
+		"more answers":     func(h *message.Heartbeat) { h.Control++ },
+		"fewer answers":    func(h *message.Heartbeat) { h.Control-- },
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, s, _ := subscribed(t, newFake(t))
@@ -309,6 +314,8 @@ func TestBadAcknowledgementsEndTheSession(t *testing.T) {
 		"other run":     func(a *message.Ack) []message.Refusal { a.Run++; return nil },
 		"future":        func(a *message.Ack) []message.Refusal { a.Handled++; return nil },
 		"backwards":     func(a *message.Ack) []message.Refusal { a.Handled--; return nil },
+		"one missing":   func(a *message.Ack) []message.Refusal { a.Control++; return nil },
+		"number again":  func(a *message.Ack) []message.Refusal { a.Control--; return nil },
 		"other history": func(a *message.Ack) []message.Refusal { a.CmdChain[0] ^= 1; return nil },
 		"refused after acknowledging": func(a *message.Ack) []message.Refusal {
 			return []message.Refusal{{Counter: a.Handled, Kind: keyx.KindNotAuthorized}}
@@ -318,7 +325,7 @@ func TestBadAcknowledgementsEndTheSession(t *testing.T) {
 			c, s := newFake(t).dial()
 			require.NoError(t, c.Publish(t.Context(), filter.Event{}, nil))
 			s.do(func() {
-				a := message.Ack{Run: c.Run(), Handled: 1}
+				a := message.Ack{Control: s.control(), Run: c.Run(), Handled: 1}
 				a.CmdCount, a.CmdChain = s.session.In.Chain()
 				refused := meddle(&a)
 				msg, err := message.AppendAck(nil, &a, refused)

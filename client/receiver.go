@@ -13,6 +13,7 @@ var (
 	errEvents      = errors.New("the enclave sealed another history of blobs than we opened")
 	errNumbers     = errors.New("delivery numbers went backwards")
 	errRevocation  = errors.New("the enclave's revocation list went backwards")
+	errControl     = errors.New("an acknowledgement or answer of the enclave is missing")
 	errControlData = errors.New("payloads came with a message that has none")
 )
 
@@ -24,6 +25,7 @@ type receiver struct {
 	requireGK  bool
 	revocation uint64 // newest list number seen
 	next       uint64 // number of the next delivery
+	controls   uint64 // number of the next acknowledgement or reply
 	gap        bool   // a blob was missing: the running hash is lost for good
 
 	names      map[string]string // subjects seen, so that each is allocated once
@@ -86,6 +88,9 @@ func (r *receiver) message(msg []byte, f *wire.Frame, count uint64, sum *[32]byt
 		if err != nil {
 			return protocol(err)
 		}
+		if err := r.control(reply.Control); err != nil {
+			return err
+		}
 		r.client.commands.answered(reply.Op, reply.ID, reply.Kind)
 		return nil
 	case message.TypeHeartbeat:
@@ -95,10 +100,24 @@ func (r *receiver) message(msg []byte, f *wire.Frame, count uint64, sum *[32]byt
 	}
 }
 
+// control takes the number of an acknowledgement or reply. An honest router drops
+// deliveries under load, never these: without one of them what waits for it, and
+// what a later one seems to say about it, would be a guess.
+func (r *receiver) control(number uint64) *Error {
+	if number != r.controls {
+		return integrity(errControl)
+	}
+	r.controls++
+	return nil
+}
+
 func (r *receiver) ack(msg []byte) *Error {
 	ack, err := message.ReadAck(msg)
 	if err != nil {
 		return protocol(err)
+	}
+	if err := r.control(ack.Control); err != nil {
+		return err
 	}
 	if err := r.client.history.confirm(ack.CmdCount, &ack.CmdChain); err != nil {
 		return integrity(err)
@@ -115,6 +134,9 @@ func (r *receiver) heartbeat(msg []byte, count uint64, sum *[32]byte) *Error {
 	if err != nil {
 		return protocol(err)
 	}
+	if h.Control != r.controls {
+		return integrity(errControl)
+	}
 	if h.EvCount != count || !r.gap && h.EvChain != *sum {
 		return integrity(errEvents)
 	}
@@ -127,7 +149,7 @@ func (r *receiver) heartbeat(msg []byte, count uint64, sum *[32]byte) *Error {
 	if h.Delivered < r.next {
 		return integrity(errNumbers)
 	}
-	r.client.watchdog.Reset(r.client.cfg.HeartbeatTimeout)
+	r.client.watchdog.reset(r.client.cfg.HeartbeatTimeout)
 	r.missing(h.Delivered - r.next)
 	r.next = h.Delivered
 	r.publish()

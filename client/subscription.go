@@ -134,7 +134,7 @@ func (c *Client) slot(ctx context.Context, op string) error {
 // Subscribe asks for all publications that satisfy where, and returns once the
 // enclave has it in its index. The grant's subscribe filter must cover where
 // (keyx.KindNotCovered otherwise). When ctx ends first, the subscription is taken
-// back.
+// back; when the session does, the error wraps ErrUnacknowledged.
 func (c *Client) Subscribe(ctx context.Context, where filter.Filter) (*Subscription, error) {
 	encoded := where.AppendBinary(nil)
 	if len(encoded) > message.MaxFilterBytes {
@@ -156,21 +156,36 @@ func (c *Client) Subscribe(ctx context.Context, where filter.Filter) (*Subscript
 		c.commands.answered(message.TypeSubscribe, id, keyx.KindInternal) // takes it back
 		return nil, err
 	}
-	select {
-	case kind := <-answer:
-		if kind != keyx.KindOK {
-			return nil, &Error{Op: opSubscribe, Kind: Kind(kind)}
+	if err := c.answer(ctx, opSubscribe, answer); err != nil {
+		if err.Kind == KindCanceled {
+			c.commands.drop(id)
+			// Best effort: the answer is nobody's, and a session that has ended has no
+			// subscriptions.
+			_ = c.outbox.command(opUnsubscribe, message.AppendUnsubscribe(nil, id))
 		}
-		return &Subscription{client: c, id: id}, nil
-	case <-c.ended:
-		return nil, c.sessionError(opSubscribe)
-	case <-ctx.Done():
-		c.commands.drop(id)
-		// Best effort: the answer is nobody's, and a session that has ended has no
-		// subscriptions.
-		_ = c.outbox.command(opUnsubscribe, message.AppendUnsubscribe(nil, id))
-		return nil, canceled(ctx, opSubscribe)
+		return nil, err
 	}
+	return &Subscription{client: c, id: id}, nil
+}
+
+// answer waits for the answer to a command under way.
+func (c *Client) answer(ctx context.Context, op string, answer <-chan keyx.Kind) *Error {
+	var kind keyx.Kind
+	select {
+	case kind = <-answer:
+	case <-ctx.Done():
+		return canceled(ctx, op)
+	case <-c.ended:
+		select {
+		case kind = <-answer: // it came before the end
+		default:
+			return unacknowledged(op, c.err)
+		}
+	}
+	if kind != keyx.KindOK {
+		return &Error{Op: op, Kind: Kind(kind)}
+	}
+	return nil
 }
 
 // Unsubscribe ends the subscription and returns once the enclave has removed it.
@@ -190,15 +205,8 @@ func (s *Subscription) Unsubscribe(ctx context.Context) error {
 		c.commands.answered(message.TypeUnsubscribe, s.id, keyx.KindInternal) // takes it back
 		return err
 	}
-	select {
-	case kind := <-answer:
-		if kind != keyx.KindOK {
-			return &Error{Op: opUnsubscribe, Kind: Kind(kind)}
-		}
-		return nil
-	case <-c.ended:
-		return c.sessionError(opUnsubscribe)
-	case <-ctx.Done():
-		return canceled(ctx, opUnsubscribe)
+	if err := c.answer(ctx, opUnsubscribe, answer); err != nil {
+		return err
 	}
+	return nil
 }

@@ -224,6 +224,7 @@ type client struct {
 	run     uint64
 	counter uint64
 	next    uint64 // delivery number expected next
+	control uint64 // number of the control message expected next
 }
 
 // got is what the answers of one step held for one client.
@@ -271,6 +272,7 @@ func (c *client) take(frames []abi.Frame) got {
 			require.Equal(t, count, b.EvCount)
 			require.Equal(t, chain, b.EvChain)
 			require.Equal(t, c.next, b.Delivered)
+			require.Equal(t, c.control, b.Control)
 		}
 	}
 	return g
@@ -283,6 +285,8 @@ func (c *client) message(g *got, f *abi.Frame, typ message.Type, msg []byte) {
 	case message.TypeAck:
 		r, err := message.ReadAck(msg)
 		require.NoError(t, err)
+		require.Equal(t, c.control, r.Control)
+		c.control++
 		g.acks = append(g.acks, r)
 		for {
 			var x message.Refusal
@@ -298,6 +302,9 @@ func (c *client) message(g *got, f *abi.Frame, typ message.Type, msg []byte) {
 	case message.TypeReply:
 		r, err := message.DecodeReply(msg)
 		require.NoError(t, err)
+		require.Equal(t, c.control, r.Control)
+		c.control++
+		r.Control = 0 // what is compared is the answer
 		g.replies = append(g.replies, r)
 	case message.TypeHeartbeat:
 		h, err := message.DecodeHeartbeat(msg)

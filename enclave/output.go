@@ -117,7 +117,8 @@ func (c *Core) sealAcks() error {
 }
 
 func (c *Core) acknowledge(s *session, a ack) error {
-	m := message.Ack{Run: a.run, Handled: a.handled}
+	m := message.Ack{Control: s.controls, Run: a.run, Handled: a.handled}
+	s.controls++
 	m.CmdCount, m.CmdChain = s.keys.In.Chain()
 	msg, err := message.AppendAck(c.work.ctl[:0], &m, s.refusals[a.first:a.first+a.refused])
 	if err != nil {
@@ -154,7 +155,7 @@ func (c *Core) heartbeat(s *session) error {
 	if err := c.deliver(s); err != nil || s.ended {
 		return err
 	}
-	m := message.Heartbeat{Revocation: revocation, Delivered: s.delivered}
+	m := message.Heartbeat{Revocation: revocation, Delivered: s.delivered, Control: s.controls}
 	m.CmdCount, m.CmdChain = s.keys.In.Chain()
 	m.EvCount, m.EvChain = s.keys.Out.Chain()
 	c.work.ctl = message.AppendHeartbeat(c.work.ctl[:0], &m)

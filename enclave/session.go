@@ -24,6 +24,7 @@ type session struct {
 	subs    map[uint32]matcher.Handle
 
 	delivered uint64 // envelopes sealed or gathered
+	controls  uint64 // acknowledgements and replies sealed
 	batch     batch  // envelopes gathered
 	acks      []ack
 	refusals  []message.Refusal

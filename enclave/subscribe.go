@@ -62,6 +62,7 @@ func (c *Core) reply(s *session, op message.Type, id uint32, kind keyx.Kind) err
 	if kind != keyx.KindOK {
 		c.sums.refused++
 	}
-	c.work.ctl = message.AppendReply(c.work.ctl[:0], message.Reply{Op: op, ID: id, Kind: kind})
+	c.work.ctl = message.AppendReply(c.work.ctl[:0], message.Reply{Control: s.controls, Op: op, ID: id, Kind: kind})
+	s.controls++
 	return c.control(s, c.work.ctl)
 }

@@ -35,7 +35,13 @@ const (
 	KindDowngrade             Kind = 123 // the chosen version or suite is not the best one in common
 	KindDuplicateSubscription Kind = 124 // an id the session has already
 	KindInternal              Kind = 125 // a misuse of the API, or randomness that failed
+	KindTooManyRuns           Kind = 126 // every run remembered for the publisher's subject is in use by a live session
+
+	lastKind = KindTooManyRuns
 )
+
+// Known says that k is one of the kinds above other than KindOK.
+func (k Kind) Known() bool { return k >= KindBadMessage && k <= lastKind }
 
 // String names the kind; an unknown number is printed as such.
 func (k Kind) String() string {
@@ -44,7 +50,7 @@ func (k Kind) String() string {
 		"bad proof of possession", "too many sessions", "not authorized", "subscription not covered by grant",
 		"bad filter", "bad event", "stale revocation list", "replayed", "too many subscriptions",
 		"unknown subscription", "enclave memory budget", "integrity", "key exhausted", "evidence refused",
-		"configuration mismatch", "report data mismatch", "downgrade", "duplicate subscription", "internal",
+		"configuration mismatch", "report data mismatch", "downgrade", "duplicate subscription", "internal", "too many runs",
 	}
 	switch {
 	case k == KindOK:

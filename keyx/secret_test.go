@@ -57,14 +57,18 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 
 func TestKindsAreStable(t *testing.T) {
 	names := map[string]bool{}
-	for k := KindBadMessage; k <= KindInternal; k++ {
+	for k := KindBadMessage; k <= lastKind; k++ {
 		require.NotContains(t, k.String(), "kind ", "%d has a name", uint16(k))
 		require.False(t, names[k.String()])
 		names[k.String()] = true
 	}
 	require.EqualValues(t, 125, KindInternal)
+	require.EqualValues(t, 126, KindTooManyRuns)
+	for k, known := range map[Kind]bool{0: false, 1: false, 99: false, 100: true, 126: true, 127: false, 1000: false} {
+		require.Equal(t, known, k.Known(), "%d", uint16(k))
+	}
 	require.Equal(t, "ok", KindOK.String())
-	require.Equal(t, "kind 126", Kind(126).String())
+	require.Equal(t, "kind 127", Kind(127).String())
 	require.Equal(t, "kind 7", Kind(7).String())
 	require.Equal(t, "internal", KindInternal.String())
 	require.Equal(t, "integrity", KindIntegrity.String())

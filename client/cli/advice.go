@@ -29,6 +29,10 @@ func advice(err error) string {
 
 func adviceFor(k client.Kind) string {
 	switch k {
+	case client.KindStalled:
+		return "the path to the enclave is dead, or somebody withholds its answers: what was published last may or may not have been delivered"
+	case client.Kind(keyx.KindTooManyRuns):
+		return "close other publishers of this grant, or have a grant with a higher quota of runs issued"
 	case client.KindTransport:
 		return "check that routerd runs and that --addr is its address; lost sessions are not resumed, run the command again"
 	case client.KindUnavailable, client.KindShuttingDown, client.KindTooManyHalfOpen, client.KindTooManyFromAddress,

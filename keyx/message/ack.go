@@ -14,6 +14,7 @@ type Refusal struct {
 
 // Ack tells a publisher how far the enclave has handled one of its runs.
 type Ack struct {
+	Control  uint64 // number of this control message: see Heartbeat.Control
 	Run      uint64
 	Handled  uint64 // every counter up to and including this one is handled
 	CmdCount uint64 // blobs from the client that the enclave opened
@@ -35,6 +36,7 @@ func AppendAck(dst []byte, a *Ack, refused []Refusal) ([]byte, error) {
 		last = r.Counter
 	}
 	dst = append(dst, byte(TypeAck))
+	dst = binary.BigEndian.AppendUint64(dst, a.Control)
 	dst = binary.BigEndian.AppendUint64(dst, a.Run)
 	dst = binary.BigEndian.AppendUint64(dst, a.Handled)
 	dst = binary.BigEndian.AppendUint64(dst, a.CmdCount)
@@ -59,7 +61,7 @@ type AckReader struct {
 // ReadAck starts reading an acknowledgement. The length is checked here; the refusals by Next.
 func ReadAck(msg []byte) (AckReader, error) {
 	r := AckReader{c: open(msg, TypeAck)}
-	r.Run, r.Handled, r.CmdCount = r.c.u64(), r.c.u64(), r.c.u64()
+	r.Control, r.Run, r.Handled, r.CmdCount = r.c.u64(), r.c.u64(), r.c.u64(), r.c.u64()
 	copy(r.CmdChain[:], r.c.take(32))
 	r.count = int(r.c.u16())
 	r.left = r.count

@@ -60,22 +60,23 @@ func DecodePing(msg []byte) error {
 
 // Reply answers one subscribe or unsubscribe.
 type Reply struct {
-	Op   Type // TypeSubscribe or TypeUnsubscribe
-	ID   uint32
-	Kind keyx.Kind // KindOK, or why not
+	Control uint64 // number of this control message: see Heartbeat.Control
+	Op      Type   // TypeSubscribe or TypeUnsubscribe
+	ID      uint32
+	Kind    keyx.Kind // KindOK, or why not
 }
 
 // AppendReply appends a reply.
 func AppendReply(dst []byte, m Reply) []byte {
-	dst = append(dst, byte(TypeReply), byte(m.Op))
-	dst = binary.BigEndian.AppendUint32(dst, m.ID)
+	dst = binary.BigEndian.AppendUint64(append(dst, byte(TypeReply)), m.Control)
+	dst = binary.BigEndian.AppendUint32(append(dst, byte(m.Op)), m.ID)
 	return binary.BigEndian.AppendUint16(dst, uint16(m.Kind))
 }
 
 // DecodeReply decodes a reply.
 func DecodeReply(msg []byte) (Reply, error) {
 	c := open(msg, TypeReply)
-	m := Reply{Op: Type(c.u8()), ID: c.u32(), Kind: keyx.Kind(c.u16())}
+	m := Reply{Control: c.u64(), Op: Type(c.u8()), ID: c.u32(), Kind: keyx.Kind(c.u16())}
 	if !c.done() || m.Op != TypeSubscribe && m.Op != TypeUnsubscribe {
 		return Reply{}, bad("reply")
 	}
@@ -86,6 +87,7 @@ func DecodeReply(msg []byte) (Reply, error) {
 type Heartbeat struct {
 	Revocation uint64   // list number of the enclave
 	Delivered  uint64   // envelopes sealed for the session so far
+	Control    uint64   // control messages (Ack, Reply) sealed for the session so far, which number them from 0
 	CmdCount   uint64   // blobs from the client that the enclave opened
 	CmdChain   [32]byte // and the running hash over them
 	EvCount    uint64   // blobs the enclave sealed before this one
@@ -97,6 +99,7 @@ func AppendHeartbeat(dst []byte, m *Heartbeat) []byte {
 	dst = append(dst, byte(TypeHeartbeat))
 	dst = binary.BigEndian.AppendUint64(dst, m.Revocation)
 	dst = binary.BigEndian.AppendUint64(dst, m.Delivered)
+	dst = binary.BigEndian.AppendUint64(dst, m.Control)
 	dst = binary.BigEndian.AppendUint64(dst, m.CmdCount)
 	dst = append(dst, m.CmdChain[:]...)
 	dst = binary.BigEndian.AppendUint64(dst, m.EvCount)
@@ -106,7 +109,7 @@ func AppendHeartbeat(dst []byte, m *Heartbeat) []byte {
 // DecodeHeartbeat decodes a heartbeat.
 func DecodeHeartbeat(msg []byte) (Heartbeat, error) {
 	c := open(msg, TypeHeartbeat)
-	m := Heartbeat{Revocation: c.u64(), Delivered: c.u64(), CmdCount: c.u64()}
+	m := Heartbeat{Revocation: c.u64(), Delivered: c.u64(), Control: c.u64(), CmdCount: c.u64()}
 	copy(m.CmdChain[:], c.take(32))
 	m.EvCount = c.u64()
 	copy(m.EvChain[:], c.take(32))

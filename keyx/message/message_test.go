@@ -3,7 +3,9 @@ package message
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -136,7 +138,7 @@ func samples(t testing.TB) map[string][]byte {
 	}
 	deliver := ok(AppendEnvelope(ok(AppendEnvelope(BeginDeliver(nil, 8, 9), &e)), &e))
 	require.NoError(t, FinishDeliver(deliver, 2))
-	ack := Ack{Run: 1, Handled: 20, CmdCount: 3, CmdChain: [32]byte{4}}
+	ack := Ack{Control: 7, Run: 1, Handled: 20, CmdCount: 3, CmdChain: [32]byte{4}}
 	return map[string][]byte{
 		"publish":     publish,
 		"deliver":     deliver,
@@ -145,8 +147,27 @@ func samples(t testing.TB) map[string][]byte {
 		"subscribe":   ok(AppendSubscribe(nil, Subscribe{ID: 5, Filter: []byte("filter")})),
 		"unsubscribe": AppendUnsubscribe(nil, 5),
 		"ping":        AppendPing(nil),
-		"reply":       AppendReply(nil, Reply{Op: TypeSubscribe, ID: 5, Kind: keyx.KindNotCovered}),
-		"heartbeat":   AppendHeartbeat(nil, &Heartbeat{Revocation: 1, Delivered: 2, CmdCount: 3, CmdChain: [32]byte{4}, EvCount: 5, EvChain: [32]byte{6}}),
+		"reply":       AppendReply(nil, Reply{Control: 6, Op: TypeSubscribe, ID: 5, Kind: keyx.KindNotCovered}),
+		"heartbeat":   AppendHeartbeat(nil, &Heartbeat{Revocation: 1, Delivered: 2, Control: 7, CmdCount: 3, CmdChain: [32]byte{4}, EvCount: 5, EvChain: [32]byte{6}}),
+	}
+}
+
+// The bytes of docs/PROTOCOL.md: what another implementation sends and expects.
+func TestVectors(t *testing.T) {
+	ok := must(t)
+	chain := [32]byte{0: 0xc0, 31: 0x01}
+	zeros := strings.Repeat("00", 30)
+	for want, msg := range map[string][]byte{
+		"81" + "0000000000000007" + "0000000000000001" + "0000000000000014" + "0000000000000003" + "c0" + zeros + "01" +
+			"0001" + "0000000000000013" + "0071": ok(AppendAck(nil, &Ack{Control: 7, Run: 1, Handled: 20, CmdCount: 3, CmdChain: chain},
+			[]Refusal{{Counter: 19, Kind: keyx.KindStale}})),
+		"83" + "0000000000000006" + "02" + "00000005" + "006e": AppendReply(nil, Reply{Control: 6, Op: TypeSubscribe, ID: 5, Kind: keyx.KindNotCovered}),
+		"84" + "0000000000000001" + "0000000000000002" + "0000000000000007" + "0000000000000003" + "c0" + zeros + "01" +
+			"0000000000000005" + "c0" + zeros + "01": AppendHeartbeat(nil, &Heartbeat{
+			Revocation: 1, Delivered: 2, Control: 7, CmdCount: 3, CmdChain: chain, EvCount: 5, EvChain: chain,
+		}),
+	} {
+		require.Equal(t, want, hex.EncodeToString(msg))
 	}
 }
 
@@ -251,11 +272,11 @@ func TestDecodersRefuse(t *testing.T) {
 		"deliver large":     at("deliver", 17, 4, 1),
 		"delivery overflow": at("deliver", 9, 255, 255, 255, 255, 255, 255, 255, 255),
 		"subject empty":     at("deliver", 19+32, 0),
-		"reply op":          at("reply", 1, 4),
-		"ack count":         at("ack", 57, 4, 1),
-		"ack kind 0":        at("ack", 59+8, 0, 0),
-		"ack order":         at("ack", 59, 0, 0, 0, 0, 0, 0, 0, 20),
-		"ack above":         at("ack", 9, 0, 0, 0, 0, 0, 0, 0, 19),
+		"reply op":          at("reply", 9, 4),
+		"ack count":         at("ack", 65, 4, 1),
+		"ack kind 0":        at("ack", 67+8, 0, 0),
+		"ack order":         at("ack", 67, 0, 0, 0, 0, 0, 0, 0, 20),
+		"ack above":         at("ack", 17, 0, 0, 0, 0, 0, 0, 0, 19),
 		"long filter":       append(binary.BigEndian.AppendUint32([]byte{byte(TypeSubscribe)}, 1), make([]byte, MaxFilterBytes+1)...),
 	} {
 		_, err := decodeAll(msg)
