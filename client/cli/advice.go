@@ -14,8 +14,8 @@ func advice(err error) string {
 	if errors.Is(err, fs.ErrExist) {
 		return "nothing was changed: choose another name, or move the old file away first"
 	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return "check --dir and --as: a client directory holds domain.json, policy.json, NAME.key and NAME.grant (routerd --dev DIR makes one)"
+	if e, ok := errors.AsType[*usageError](err); ok {
+		return e.next
 	}
 	if _, ok := errors.AsType[*quote.Refusal](err); ok {
 		return "" // a refusal carries its own remedy
@@ -23,6 +23,9 @@ func advice(err error) string {
 	e, ok := errors.AsType[*client.Error](err)
 	if !ok {
 		return ""
+	}
+	if _, ok := errors.AsType[*fs.PathError](err); ok && e.Kind == client.KindConfig {
+		return "check --dir and --as: a client directory holds domain.json, policy.json, NAME.key and NAME.grant (routerd --dev DIR makes one)"
 	}
 	return adviceFor(e.Kind)
 }

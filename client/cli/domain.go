@@ -21,8 +21,11 @@ const (
 	// authorityKeyFile is the name of the domain authority's private key.
 	authorityKeyFile = "authority.key"
 
-	dirMode  = 0o700
-	fileMode = 0o600
+	dirMode     = 0o700
+	privateMode = 0o600
+	publicMode  = 0o644 // what others must have: domain and policy
+
+	outAdvice = "--out is the prefix of the files to write: its directory must exist and be yours to write"
 )
 
 func domainCommand() *cobra.Command {
@@ -86,16 +89,24 @@ func domainInit(cmd *cobra.Command, dir, name string) error {
 	if err != nil {
 		return err
 	}
+	const next = "choose a directory that can be made, or is there and yours to write"
 	if err := os.MkdirAll(dir, dirMode); err != nil { //nolint:gosec // the path is the user's own
-		return err
+		return badPath(err, next)
 	}
-	files := []newFile{{filepath.Join(dir, authorityKeyFile), key}, {filepath.Join(dir, client.DomainFile), domain.JSON()}}
-	if err := writeNew(files...); err != nil {
+	files := []newFile{
+		{filepath.Join(dir, authorityKeyFile), key, privateMode},
+		{filepath.Join(dir, client.DomainFile), domain.JSON(), publicMode},
+	}
+	if err := writeNew(next, files...); err != nil {
 		return err
 	}
 	digest := domain.Digest()
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "domain %s\nconfiguration digest %s\nwrote %s (keep it to the authority) and %s\nnext: scbr grant --dir %s --subject NAME --publish FILTER --subscribe FILTER --out PREFIX\n",
-		name, hex.EncodeToString(digest[:]), files[0].path, files[1].path, dir)
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), `domain %s
+configuration digest %s
+wrote %s (keep it to the authority) and %s (for every client and router)
+next: scbr grant --dir %s --subject NAME --publish FILTER --subscribe FILTER --out PREFIX
+next: routerd --domain %s --platform DIR --router NAME (enclaved dev-init makes a simulated platform), and scbr policy init for its clients
+`, name, hex.EncodeToString(digest[:]), files[0].path, files[1].path, dir, files[1].path)
 	return err
 }
 
@@ -103,17 +114,19 @@ func domainInit(cmd *cobra.Command, dir, name string) error {
 type newFile struct {
 	path    string
 	content []byte
+	mode    fs.FileMode
 }
 
-// writeNew writes all files or none of them, and overwrites none.
-func writeNew(files ...newFile) error {
+// writeNew writes all files or none of them, and overwrites none. next is what to
+// do about a path that cannot be written.
+func writeNew(next string, files ...newFile) error {
 	for _, f := range files {
 		if _, err := os.Lstat(f.path); err == nil {
 			return &fs.PathError{Op: "create", Path: f.path, Err: fs.ErrExist}
 		}
 	}
 	for i, f := range files {
-		if err := writeOne(f); err != nil {
+		if err := writeOne(f, next); err != nil {
 			for _, done := range files[:i] {
 				err = errors.Join(err, os.Remove(done.path))
 			}
@@ -123,10 +136,13 @@ func writeNew(files ...newFile) error {
 	return nil
 }
 
-func writeOne(f newFile) error {
-	file, err := os.OpenFile(f.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode) //nolint:gosec // the path is the user's own
-	if err != nil {
+func writeOne(f newFile, next string) error {
+	file, err := os.OpenFile(f.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, f.mode) //nolint:gosec // the path is the user's own
+	if errors.Is(err, fs.ErrExist) {
 		return err
+	}
+	if err != nil {
+		return badPath(err, next)
 	}
 	if _, err := file.Write(f.content); err != nil {
 		return errors.Join(err, file.Close(), os.Remove(f.path))

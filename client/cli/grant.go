@@ -41,7 +41,7 @@ func grantCommand() *cobra.Command {
 writes PREFIX.key and PREFIX.grant. Every event the client publishes must satisfy
 the publish filter, and every filter it subscribes to must be covered by the
 subscribe filter; the filter TRUE allows everything, and a filter that is not
-given allows nothing. With --key the client keeps its private key to itself and
+given allows nothing; one that contradicts itself is refused. With --key the client keeps its private key to itself and
 only PREFIX.grant is written. Existing files are never overwritten.`,
 		Example: `  # may publish quotes of one exchange, and subscribe to nothing
   scbr grant --dir ./exchange --subject feed --publish "exchange = 'NYSE'" --out ./feed
@@ -87,8 +87,8 @@ func (g *grantFlags) run(cmd *cobra.Command) error {
 	if _, err := keyx.VerifyGrant(signed, domain, time.Now()); err != nil {
 		return usagef("the key of --authority is not an authority of the domain file: %w", err)
 	}
-	files = append(files, newFile{g.out + ".grant", signed})
-	if err := writeNew(files...); err != nil {
+	files = append(files, newFile{g.out + ".grant", signed, privateMode})
+	if err := writeNew(outAdvice, files...); err != nil {
 		return err
 	}
 	out := cmd.OutOrStdout()
@@ -142,14 +142,14 @@ func (g *grantFlags) authorityAndDomain() (ed25519.PrivateKey, keyx.Domain, erro
 	domainFile := cmp.Or(g.domain, filepath.Join(dir, client.DomainFile))
 	b, err := os.ReadFile(keyFile) //nolint:gosec // the path is the user's own
 	if err != nil {
-		return nil, keyx.Domain{}, &usageError{err}
+		return nil, keyx.Domain{}, badPath(err, "check --dir or --authority: "+authorityKeyFile+" is what scbr domain init made for the authority")
 	}
 	key, err := keyx.ParsePrivateKeyPEM(b)
 	if err != nil {
 		return nil, keyx.Domain{}, usagef("%s: %w", keyFile, err)
 	}
 	if b, err = os.ReadFile(domainFile); err != nil { //nolint:gosec // as above
-		return nil, keyx.Domain{}, &usageError{err}
+		return nil, keyx.Domain{}, badPath(err, "check --dir or --domain: "+client.DomainFile+" is what scbr domain init made")
 	}
 	domain, err := keyx.ParseDomain(b)
 	if err != nil {
@@ -169,15 +169,17 @@ func (g *grantFlags) clientKey() (ed25519.PublicKey, []newFile, error) {
 		return nil, nil, err
 	}
 	b, err := keyx.MarshalPrivateKeyPEM(private)
-	return public, []newFile{{g.out + ".key", b}}, err
+	return public, []newFile{{g.out + ".key", b, privateMode}}, err
 }
+
+var errContradiction = errors.New("the conditions contradict each other: no event can satisfy them all")
 
 var errNotPublicKey = errors.New("not an Ed25519 public key in PEM (openssl pkey -pubout writes one)")
 
 func readPublicKey(name string) (ed25519.PublicKey, error) {
 	b, err := os.ReadFile(name) //nolint:gosec // the path is the user's own
 	if err != nil {
-		return nil, &usageError{err}
+		return nil, badPath(err, "check --key: it names a public key in PEM")
 	}
 	block, _ := pem.Decode(b)
 	if block == nil || block.Type != "PUBLIC KEY" {
@@ -194,7 +196,8 @@ func readPublicKey(name string) (ed25519.PublicKey, error) {
 	return key, nil
 }
 
-// parseFilter reads the filter of a flag; empty text is nil.
+// parseFilter reads the filter of a flag; empty text is nil. A filter that nothing
+// satisfies is refused: it is never what was meant.
 func parseFilter(flag, text string) (*filter.Filter, error) {
 	if text == "" {
 		return nil, nil
@@ -202,6 +205,9 @@ func parseFilter(flag, text string) (*filter.Filter, error) {
 	f, err := filter.Parse(text)
 	if err != nil {
 		return nil, usagef("%s: %w", flag, err)
+	}
+	if f.Empty() {
+		return nil, usagef("%s: %w", flag, errContradiction)
 	}
 	return &f, nil
 }

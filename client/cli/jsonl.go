@@ -21,6 +21,7 @@ const maxLine = 2 * client.MaxPayloadBytes
 type publication struct {
 	event   filter.Event
 	payload []byte
+	line    int // of standard input; 0: it came from flags
 }
 
 var (

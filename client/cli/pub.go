@@ -2,21 +2,17 @@ package cli
 
 import (
 	"bufio"
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/scbr/scbr/client"
 )
 
-// maxPending bounds the receipts held while publishing: the SDK's window.
-const maxPending = client.DefaultMaxUnacked
+const payloadAdvice = "check --payload-file: it names a file you can read, or - for standard input"
 
 type pubFlags struct {
 	session     sessionFlags
@@ -24,6 +20,7 @@ type pubFlags struct {
 	payload     string
 	payloadFile string
 	count       int
+	bare        bool
 	jsonl, json bool
 }
 
@@ -32,12 +29,16 @@ func pubCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pub --dir DIR --attr NAME=VALUE... [--payload TEXT | --payload-file FILE]",
 		Short: "Publish events",
-		Long: `Publishes one event, or with --jsonl one for each line of standard input, and
+		Long: fmt.Sprintf(`Publishes one event, or with --jsonl one for each line of standard input, and
 returns once the enclave has acknowledged all of them: opened, authorised, matched
 and handed to delivery. That does not mean delivered.
 
 A value is an integer (7), a float (7.5), true or false, a 'quoted' string with ''
-for each ' inside, or any other text as a string.`,
+for each ' inside, or any other text as a string. An event without attributes
+reaches only those who subscribe to TRUE: --no-attributes says that it is meant.
+
+With --jsonl a refused line does not stop the others: the first %d are named on
+standard error, and with --json the first %d as "refused_lines".`, maxToldRefusals, maxKeptRefusals),
 		Example: `  scbr pub --dir dev --attr symbol=HAL --attr price=49.5 --payload 'buy'
   scbr pub --dir dev --attr "symbol='42'" --payload-file quote.bin
   echo '{"attributes":{"symbol":"HAL","price":49.5},"payload":"buy"}' | scbr pub --dir dev --jsonl`,
@@ -50,10 +51,11 @@ for each ' inside, or any other text as a string.`,
 	f.StringVar(&p.payload, "payload", "", "payload as text")
 	f.StringVar(&p.payloadFile, "payload-file", "", "payload from a file, - for standard input")
 	f.IntVar(&p.count, "count", 1, "publish the event this many times")
+	f.BoolVar(&p.bare, "no-attributes", false, "publish an event without attributes")
 	f.BoolVar(&p.jsonl, "jsonl", false, `read events from standard input, one a line: {"attributes":{...},"payload":"..."} (or "payload_base64")`)
 	f.BoolVar(&p.json, "json", false, "print the summary as one line of JSON")
 	cmd.MarkFlagsMutuallyExclusive("payload", "payload-file", "jsonl")
-	cmd.MarkFlagsMutuallyExclusive("attr", "jsonl")
+	cmd.MarkFlagsMutuallyExclusive("attr", "jsonl", "no-attributes")
 	cmd.MarkFlagsMutuallyExclusive("count", "jsonl")
 	return cmd
 }
@@ -70,12 +72,16 @@ func (p *pubFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	s := sender{client: c, timeout: p.session.timeout}
+	s := sender{client: c, timeout: p.session.timeout, notices: cmd.ErrOrStderr()}
+	if p.jsonl {
+		s.refused.lines = []int{} // shown even when there are none
+	}
 	err = s.all(cmd.Context(), next)
-	if cerr := c.Close(); err == nil && s.refused == 0 {
+	if cerr := c.Close(); err == nil && s.refused.count == 0 {
 		err = cerr
 	}
-	return firstError(s.report(cmd.OutOrStdout(), p.json), err, s.firstRefusal)
+	s.refused.total(cmd.ErrOrStderr())
+	return firstError(s.report(cmd.OutOrStdout(), p.json), err, s.refused.first)
 }
 
 func (p *pubFlags) source(in io.Reader) (source, error) {
@@ -84,6 +90,9 @@ func (p *pubFlags) source(in io.Reader) (source, error) {
 	}
 	if p.count < 1 {
 		return nil, usagef("--count must be at least 1")
+	}
+	if len(p.attrs) == 0 && !p.bare {
+		return nil, usagef("no --attr: subscribers select by attributes, so give at least one NAME=VALUE, or --no-attributes")
 	}
 	event, err := parseEvent(p.attrs)
 	if err != nil {
@@ -99,7 +108,7 @@ func (p *pubFlags) source(in io.Reader) (source, error) {
 			return publication{}, io.EOF
 		}
 		left--
-		return publication{event, payload}, nil
+		return publication{event: event, payload: payload}, nil
 	}, nil
 }
 
@@ -110,12 +119,15 @@ func (p *pubFlags) readPayload(in io.Reader) ([]byte, error) {
 	if p.payloadFile != "-" {
 		f, err := os.Open(p.payloadFile)
 		if err != nil {
-			return nil, &usageError{err}
+			return nil, badPath(err, payloadAdvice)
 		}
 		defer f.Close() //nolint:errcheck // opened for reading only
 		in = f
 	}
 	b, err := io.ReadAll(io.LimitReader(in, client.MaxPayloadBytes+1))
+	if err != nil && p.payloadFile != "-" {
+		return nil, badPath(err, payloadAdvice) // a directory, for one
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -140,6 +152,7 @@ func lines(in io.Reader) source {
 			if err != nil {
 				return p, usagef("stdin:%d: %w; nothing after the line before was published", n, err)
 			}
+			p.line = n
 			return p, nil
 		}
 		switch err := scanner.Err(); {
@@ -150,79 +163,4 @@ func lines(in io.Reader) source {
 		}
 		return publication{}, io.EOF
 	}
-}
-
-// sender publishes and collects the acknowledgements in order.
-type sender struct {
-	client       *client.Client
-	timeout      time.Duration
-	pending      []*client.Receipt
-	acknowledged uint64
-	refused      uint64
-	firstRefusal error
-}
-
-// all publishes everything next yields. A refused publication does not stop the
-// others; anything else does.
-func (s *sender) all(ctx context.Context, next source) error {
-	for {
-		p, err := next()
-		if errors.Is(err, io.EOF) {
-			return s.collect(ctx, 0)
-		}
-		if err != nil {
-			return firstError(s.collect(ctx, 0), err)
-		}
-		r, err := s.publish(ctx, p)
-		if err != nil {
-			return err
-		}
-		s.pending = append(s.pending, r)
-		if err := s.collect(ctx, maxPending-1); err != nil {
-			return err
-		}
-	}
-}
-
-func (s *sender) publish(ctx context.Context, p publication) (*client.Receipt, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	return s.client.PublishAsync(ctx, p.event, p.payload)
-}
-
-// collect waits until at most left receipts are outstanding.
-func (s *sender) collect(ctx context.Context, left int) error {
-	for len(s.pending) > left {
-		if err := s.wait(ctx, s.pending[0]); err != nil {
-			return err
-		}
-		s.pending = s.pending[1:]
-	}
-	return nil
-}
-
-func (s *sender) wait(ctx context.Context, r *client.Receipt) error {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	err := r.Wait(ctx)
-	if err == nil {
-		s.acknowledged++
-		return nil
-	}
-	if e, ok := errors.AsType[*client.Error](err); ok && e.Kind >= 100 && e.Kind < client.KindConfig {
-		s.refused++
-		s.firstRefusal = firstError(s.firstRefusal, err)
-		return nil
-	}
-	return err
-}
-
-func (s *sender) report(out io.Writer, asJSON bool) error {
-	if asJSON {
-		return json.NewEncoder(out).Encode(map[string]uint64{
-			"acknowledged": s.acknowledged, "refused": s.refused, "unacknowledged": uint64(len(s.pending)),
-		})
-	}
-	_, err := fmt.Fprintf(out, "%d acknowledged, %d refused, %d unacknowledged\n", s.acknowledged, s.refused, len(s.pending))
-	return err
 }

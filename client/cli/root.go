@@ -32,9 +32,10 @@ const (
 const exitCodes = `Exit codes of scbr:
 
   0  done
-  1  failure: no connection, session lost, publication not acknowledged
+  1  failure: no connection, session lost, publication not acknowledged, a file
+     to be written that exists already
   2  usage or bad input: unknown flag, filter or attribute that does not parse,
-     missing or malformed file
+     malformed file, path that cannot be read or written
   3  evidence refused: the enclave is not the one your policy and domain name
   4  not authorised: the grant is expired, not signed by the domain, or does not
      cover what was asked
@@ -46,15 +47,22 @@ type IO struct {
 	Out, Err io.Writer
 }
 
-// usageError is bad input: exit code 2.
-type usageError struct{ err error }
+// usageError is bad input: exit code 2. next says what to do about it, where the
+// error itself does not.
+type usageError struct {
+	err  error
+	next string
+}
 
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error {
-	return &usageError{fmt.Errorf(format, args...)}
+	return &usageError{err: fmt.Errorf(format, args...)}
 }
+
+// badPath is a path of the user's that cannot be read or written.
+func badPath(err error, next string) error { return &usageError{err: err, next: next} }
 
 // exiter is an error that names its exit code itself.
 type exiter interface {
@@ -77,7 +85,7 @@ func Run(ctx context.Context, args []string, std IO) int {
 		return ExitOK
 	}
 	if !ran {
-		err = &usageError{err} // cobra's own checks of the command line
+		err = &usageError{err: err} // cobra's own checks of the command line
 	}
 	fmt.Fprintln(std.Err, message(err)) //nolint:errcheck // nowhere else to tell
 	if next := advice(err); next != "" {
@@ -119,7 +127,7 @@ is verified against your policy and your domain.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%w\nsee: %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(domainCommand(), grantCommand(), attestCommand(), pubCommand(), subCommand(), offline.Command())
+	root.AddCommand(domainCommand(), policyCommand(), grantCommand(), attestCommand(), pubCommand(), subCommand(), offline.Command())
 	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "Exit codes of scbr", Long: exitCodes})
 	return root
 }
