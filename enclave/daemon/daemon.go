@@ -1,11 +1,20 @@
 // Package daemon is what `enclaved run` does: read the configuration, dial the
 // host, shut itself in, boot a core and run it until the host hangs up.
 //
-// Who may lie to it: the host chooses arguments, environment, files, socket and
-// clock. What decides who is trusted (the domain) goes into the evidence, so that
-// clients see it; the rest can only stop the enclave from working. It promises
-// that keys exist only inside the sandbox, and that what it logs is the same
-// whatever a client sends: there is no level, flag or variable that adds to it.
+// Who may lie to it: the host chooses arguments, environment, files, socket,
+// clock, and whether the sandbox is strict or best effort. What decides who is
+// trusted (the domain) goes into the evidence, so that clients see it. The mode of
+// the sandbox does not: the evidence is the same with none in force, and only the
+// log, which the host writes down, tells. On hardware the sandbox is a second
+// wall; on the simulated platform it is the only one.
+//
+// It promises that the keys that clients talk to (the identity, the sessions) are
+// made inside the sandbox, and that what it logs is the same whatever a client
+// sends: there is no level, flag or variable that adds to it. The simulated
+// platform's attestation key is a file, so it is read before the sandbox closes,
+// by a process that is already closed to others of its user and has found no
+// debugger attached; it never leaves the process. See command enclaved for the
+// time before.
 package daemon
 
 import (
@@ -46,6 +55,7 @@ type Config struct {
 	Router   string       // name
 	Budget   string       // size of the subscription store, such as "93MiB"
 	Sandbox  sandbox.Mode // Strict unless asked otherwise
+	Closed   error        // what sandbox.CloseMemory returned when the program began
 }
 
 // Validate lists everything that is wrong with the configuration.
@@ -95,6 +105,7 @@ const (
 	StageSandbox                  // shutting itself in
 	StageBoot                     // keys and evidence
 	StageRun                      // running; the core or the stream failed
+	StageTraced                   // a debugger is attached
 )
 
 // Error is the error of this package.
@@ -111,6 +122,9 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Run runs an enclave until the host ends it or hangs up, which is no error.
 func Run(cfg Config, log *slog.Logger, now func() time.Time) error {
+	if err := sandbox.Untraced(); err != nil { // before anything secret is read
+		return shut(err)
+	}
 	core, err := prepare(cfg)
 	if err != nil {
 		return &Error{StageConfig, err}
@@ -120,9 +134,9 @@ func Run(cfg Config, log *slog.Logger, now func() time.Time) error {
 		return &Error{StageDial, fmt.Errorf("the host's socket does not answer: %w", err)}
 	}
 	defer conn.Close() //nolint:errcheck // the end of the process
-	report, err := sandbox.Enter(cfg.Sandbox)
+	report, err := sandbox.Enter(cfg.Sandbox, cfg.Closed)
 	if err != nil {
-		return &Error{StageSandbox, err}
+		return shut(err)
 	}
 	log.Info("sandbox "+report.String(), "complete", report.Complete())
 	c, err := enclave.New(core)
@@ -137,6 +151,14 @@ func Run(cfg Config, log *slog.Logger, now func() time.Time) error {
 	}
 	log.Info("the host ended the connection")
 	return nil
+}
+
+// shut words a failure of the sandbox.
+func shut(err error) error {
+	if errors.Is(err, sandbox.ErrTraced) {
+		return &Error{StageTraced, err}
+	}
+	return &Error{StageSandbox, err}
 }
 
 // prepare reads everything that has to be read before the sandbox closes.

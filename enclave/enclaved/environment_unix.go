@@ -4,7 +4,6 @@ package main
 
 import (
 	"os"
-	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -13,18 +12,10 @@ import (
 // quiet is the whole environment of a running enclaved.
 func quiet() []string { return []string{"GOTRACEBACK=none"} }
 
-// dropEnvironment starts this program again with the quiet environment: the host
-// could otherwise change what the runtime does and says (GODEBUG, GOTRACEBACK)
-// before this program has a word in it.
-func dropEnvironment() error {
-	if slices.Equal(os.Environ(), quiet()) {
-		return nil
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	return syscall.Exec(self, os.Args, quiet()) //nolint:gosec // this very program
+// execSelf puts a program file in the place of this process, with the quiet
+// environment.
+func execSelf(path string) error {
+	return syscall.Exec(path, os.Args, quiet()) //nolint:gosec // this very program
 }
 
 // muteRuntime moves standard error to a descriptor that only this program

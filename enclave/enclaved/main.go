@@ -1,5 +1,19 @@
 // Command enclaved is the trusted matcher process. routerd starts it; an operator
 // runs only `enclaved dev-init`. Its flags and exit codes are in --help.
+//
+// It starts itself again before it does anything: with an empty environment, and
+// (on Linux) from a copy of its own file that nobody may read, so that the kernel
+// closes its memory to other processes of the same user before the first
+// instruction. A descriptor of the memory outlives every later lock, so closing it
+// in the program alone would leave the time between the start of the program and
+// its first statement. What can be opened is the first run, which ends before
+// anything secret is read. If such a copy cannot be made, that time remains, and
+// --sandbox strict refuses to run. No secret is read in either run before the
+// first statement of main, which closes the memory and forbids core dumps, nor
+// before every thread was found free of a debugger.
+//
+// Whoever could write into the first run, or was attached to it and hides that,
+// has started another program. Against that and against root only hardware helps.
 package main
 
 import (
@@ -28,7 +42,11 @@ const (
 	exitSandbox = 5 // the sandbox cannot be enforced
 	exitDevInit = 6 // the directory was refused or not made
 	exitPanic   = 7 // an internal fault; nothing about it is printed
+	exitTraced  = 8 // a debugger is attached
 )
+
+// name is what the process is called, also after it has started again.
+const name = "enclaved"
 
 const help = `enclaved is the trusted matcher process of SCBR.
 
@@ -41,15 +59,16 @@ const help = `enclaved is the trusted matcher process of SCBR.
 
 Exit codes: 0 done, or the host hung up; 1 broken invariant or stream;
 2 arguments; 3 configuration; 4 socket does not answer; 5 no sandbox;
-6 directory refused; 7 internal fault.
+6 directory refused; 7 internal fault; 8 a debugger is attached.
 
 There is no verbosity: no flag and no variable makes it say more. The
 environment is dropped at the start; a Go runtime that dies exits with 2, mute.
 `
 
 func main() {
-	runtime.GOMAXPROCS(1) // one loop; a second thread would only take the host's core
-	stderr, err := os.Stderr, dropEnvironment()
+	closed := sandbox.CloseMemory() // first of all: see the package comment
+	runtime.GOMAXPROCS(1)           // one loop; a second thread would only take the host's core
+	stderr, err := os.Stderr, startAgain()
 	if err == nil {
 		stderr, err = muteRuntime()
 	}
@@ -57,21 +76,21 @@ func main() {
 		fmt.Fprintln(os.Stderr, "enclaved:", err)
 		os.Exit(exitConfig)
 	}
-	os.Exit(guarded(os.Args[1:], stderr))
+	os.Exit(guarded(os.Args[1:], stderr, closed))
 }
 
 // guarded runs a command; a panic ends it without a word about what it was.
-func guarded(args []string, stderr io.Writer) (code int) {
+func guarded(args []string, stderr io.Writer, closed error) (code int) {
 	defer func() {
 		if recover() != nil {
 			fmt.Fprintln(stderr, "enclaved: internal fault") //nolint:errcheck // nothing left to do
 			code = exitPanic
 		}
 	}()
-	return command(args, stderr)
+	return command(args, stderr, closed)
 }
 
-func command(args []string, stderr io.Writer) int {
+func command(args []string, stderr io.Writer, closed error) int {
 	say := func(code int, format string, v ...any) int {
 		_, _ = fmt.Fprintf(stderr, format, v...)
 		return code
@@ -81,7 +100,7 @@ func command(args []string, stderr io.Writer) int {
 	}
 	switch args[0] {
 	case "run":
-		return run(args[1:], stderr, say)
+		return run(args[1:], stderr, closed, say)
 	case "dev-init":
 		if len(args) != 2 || args[1] == "" || args[1][0] == '-' {
 			return say(exitUsage, "enclaved: usage: enclaved dev-init DIR\n")
@@ -96,8 +115,8 @@ func command(args []string, stderr io.Writer) int {
 
 type printer func(code int, format string, v ...any) int
 
-func run(args []string, stderr io.Writer, say printer) int {
-	var cfg daemon.Config
+func run(args []string, stderr io.Writer, closed error, say printer) int {
+	cfg := daemon.Config{Closed: closed}
 	fs := flag.NewFlagSet("run", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
 	fs.StringVar(&cfg.Socket, "socket", "", "")
@@ -126,7 +145,7 @@ func run(args []string, stderr io.Writer, say printer) int {
 	}
 	codes := map[daemon.Stage]int{
 		daemon.StageConfig: exitConfig, daemon.StageDial: exitDial, daemon.StageSandbox: exitSandbox,
-		daemon.StageBoot: exitConfig, daemon.StageRun: exitBroken,
+		daemon.StageBoot: exitConfig, daemon.StageRun: exitBroken, daemon.StageTraced: exitTraced,
 	}
 	return say(codes[e.Stage], "enclaved: %v\n", err)
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"enclaved": main})
+	testscript.Main(m, commands())
 }
 
 func TestScripts(t *testing.T) {
@@ -58,13 +58,13 @@ func (f *faulty) Write(b []byte) (int, error) {
 
 func TestPanicSaysNothing(t *testing.T) {
 	var w faulty
-	require.Equal(t, exitPanic, guarded([]string{"frobnicate"}, &w))
+	require.Equal(t, exitPanic, guarded([]string{"frobnicate"}, &w, nil))
 	require.Equal(t, "enclaved: internal fault\n", w.String())
 }
 
 // TestHelpNamesEveryExitCode keeps the constants and the text together.
 func TestHelpNamesEveryExitCode(t *testing.T) {
-	for _, code := range []int{exitOK, exitBroken, exitUsage, exitConfig, exitDial, exitSandbox, exitDevInit, exitPanic} {
+	for _, code := range []int{exitOK, exitBroken, exitUsage, exitConfig, exitDial, exitSandbox, exitDevInit, exitPanic, exitTraced} {
 		require.Regexp(t, `(:|;)\s`+strconv.Itoa(code)+` [a-z]`, help)
 	}
 }

@@ -35,8 +35,15 @@ type process struct {
 	buf    []byte
 }
 
-// start runs enclaved as uid from a directory which that user can reach.
-func start(t *testing.T, uid int, env ...string) *process {
+// place is a directory with all that enclaved needs, which uid can reach.
+type place struct {
+	uid int
+	exe string
+	run []string // arguments
+	l   *net.UnixListener
+}
+
+func newPlace(t *testing.T, uid int) *place {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "enclaved")
 	require.NoError(t, err)
@@ -47,24 +54,33 @@ func start(t *testing.T, uid int, env ...string) *process {
 	require.NoError(t, os.Chown(dir, uid, -1))
 
 	socket := filepath.Join(dir, "s")
-	l, err := net.Listen("unix", socket)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
 	require.NoError(t, err)
-	defer l.Close()
+	t.Cleanup(func() { _ = l.Close() })
+	require.NoError(t, l.SetDeadline(time.Now().Add(patience)))
 	require.NoError(t, os.Chown(socket, uid, -1))
 
 	dev := filepath.Join(dir, "dev")
 	out, err := launch(exe, uid, "dev-init", dev).CombinedOutput()
 	require.NoError(t, err, string(out))
+	return &place{uid, exe, []string{
+		"run", "--socket", socket, "--domain", filepath.Join(dev, "domain.json"),
+		"--platform", filepath.Join(dev, "platform"), "--router", "r",
+	}, l}
+}
 
+// start runs enclaved as uid.
+func start(t *testing.T, uid int, env ...string) *process {
+	t.Helper()
+	at := newPlace(t, uid)
 	p := &process{t: t, stderr: &bytes.Buffer{}}
-	p.cmd = launch(exe, uid, "run", "--socket", socket, "--domain", filepath.Join(dev, "domain.json"),
-		"--platform", filepath.Join(dev, "platform"), "--router", "r")
+	p.cmd = launch(at.exe, uid, at.run...)
 	p.cmd.Env = env
 	p.cmd.Stderr = p.stderr
 	require.NoError(t, p.cmd.Start())
 	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
-	require.NoError(t, l.(*net.UnixListener).SetDeadline(time.Now().Add(patience)))
-	p.conn, err = l.Accept()
+	var err error
+	p.conn, err = at.l.Accept()
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = p.conn.Close() })
 	require.NoError(t, p.conn.SetDeadline(time.Now().Add(patience)))
@@ -160,6 +176,9 @@ func TestRunsSandboxedUntilShutdown(t *testing.T) {
 			require.Contains(t, p.proc("status"), "Seccomp:\t2\n")
 			require.Contains(t, p.proc("status"), "NoNewPrivs:\t1\n")
 			require.Regexp(t, `Max core file size +0 +0 `, p.proc("limits"))
+			if os.Getuid() == 0 { // closed to everybody else
+				require.Equal(t, "GOTRACEBACK=none\x00", p.proc("environ"))
+			}
 
 			p.send(abi.AppendOpen(nil, 5, []byte("CANARY")))
 			f := p.next()
@@ -200,7 +219,7 @@ func TestHostCannotRaiseVerbosity(t *testing.T) {
 		"SCBR_DEBUG=1", "DEBUG=1", "LOG_LEVEL=debug", "QUIC_GO_LOG_LEVEL=debug",
 	}
 	var logs [][]string
-	for _, env := range [][]string{{}, loud} {
+	for _, env := range [][]string{{}, quiet(), loud} {
 		p := start(t, os.Getuid(), env...)
 		p.send(abi.AppendOpen(nil, 5, []byte("CANARY")))
 		require.Equal(t, abi.Refuse, p.next().Type)
@@ -210,6 +229,7 @@ func TestHostCannotRaiseVerbosity(t *testing.T) {
 		require.NotContains(t, p.stderr.String(), "CANARY")
 	}
 	require.Equal(t, logs[0], logs[1])
+	require.Equal(t, logs[0], logs[2])
 
 	for _, sig := range []syscall.Signal{syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGSEGV} {
 		p := start(t, os.Getuid(), loud...)

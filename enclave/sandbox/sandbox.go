@@ -11,6 +11,7 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -35,8 +36,13 @@ func ParseMode(s string) (Mode, error) {
 	}
 }
 
+// ErrTraced says that a debugger is attached: it sees everything, sandbox or not.
+var ErrTraced = errors.New("a debugger is attached")
+
 // The parts of the sandbox, as they stand in reports and errors.
 const (
+	PartClosed   = "closed"       // nobody of the same user could open the memory from the first instruction on
+	PartUntraced = "untraced"     // no debugger was attached before; required in every mode
 	PartDumpable = "non-dumpable" // no ptrace, no /proc/PID/mem for the same user
 	PartCore     = "no-core"      // RLIMIT_CORE 0
 	PartLandlock = "landlock"     // no path at all, no TCP, no signal or abstract socket outside
@@ -81,18 +87,20 @@ type part struct {
 	enforce func() (detail string, err error)
 }
 
-// Enter puts the process into the sandbox, for ever. In Strict mode an error
-// means that the process may be half shut in and must exit.
-func Enter(mode Mode) (Report, error) {
+// Enter puts the process into the sandbox, for ever. closed is what CloseMemory
+// returned at the start of the program. In Strict mode an error means that the
+// process may be half shut in and must exit; ErrTraced means that in both modes.
+func Enter(mode Mode, closed error) (Report, error) {
 	var r Report
-	for _, p := range parts() {
+	first := part{PartClosed, func() (string, error) { return "", errors.Unwrap(closed) }}
+	for _, p := range append([]part{first}, parts()...) {
 		detail, err := p.enforce()
 		if err == nil {
 			r.InForce = append(r.InForce, p.name+detail)
 			continue
 		}
 		err = &Error{Part: p.name, Err: err}
-		if mode != BestEffort {
+		if mode != BestEffort || errors.Is(err, ErrTraced) {
 			return r, err
 		}
 		r.Missing = append(r.Missing, err)

@@ -16,6 +16,7 @@ func parts() []part {
 	return []part{
 		{PartDumpable, nonDumpable},
 		{PartCore, noCore},
+		{PartUntraced, untraced},
 		{PartLandlock, restrictLandlock},
 		{PartSeccomp, restrictSyscalls},
 	}

@@ -42,6 +42,8 @@ func TestMain(m *testing.M) {
 		os.Exit(hold(mode))
 	case "peek-open", "peek-sandbox":
 		os.Exit(peek(mode))
+	case "enter":
+		os.Exit(enter())
 	default:
 		os.Exit(child(mode))
 	}
@@ -59,7 +61,7 @@ func child(mode string) int {
 		busy <- struct{}{}
 	}()
 	if mode == "sandbox" {
-		r, err := sandbox.Enter(sandbox.Strict)
+		r, err := sandbox.Enter(sandbox.Strict, nil)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
@@ -129,6 +131,7 @@ func attempts() map[string]func() error {
 		"trace":                  func() error { return unix.PtraceSeize(os.Getppid()) },
 		"signal the parent":      func() error { return unix.Kill(os.Getppid(), 0) },
 		"executable memory":      executable,
+		"make memory executable": makeExecutable,
 		"raise the core limit":   func() error { return unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}) },
 		"become dumpable again":  func() error { return unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0) },
 		"send a descriptor away": func() error { return unix.Sendmsg(4, []byte("x"), nil, nil, 0) },
@@ -161,6 +164,17 @@ func executable() error {
 	if err == nil {
 		_ = unix.Munmap(b)
 	}
+	return err
+}
+
+// makeExecutable does it to one page that is mapped already.
+func makeExecutable() error {
+	b, err := unix.Mmap(-1, 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err != nil {
+		return nil // not what is tried here
+	}
+	err = unix.Mprotect(b, unix.PROT_READ|unix.PROT_EXEC)
+	_ = unix.Munmap(b)
 	return err
 }
 
@@ -281,7 +295,7 @@ func TestAttemptsWorkOutside(t *testing.T) {
 // hold waits, sandboxed or not, to be looked at.
 func hold(mode string) int {
 	if mode == "hold-sandbox" {
-		if _, err := sandbox.Enter(sandbox.Strict); err != nil {
+		if _, err := sandbox.Enter(sandbox.Strict, nil); err != nil {
 			return 1
 		}
 	}

@@ -4,8 +4,16 @@ package sandbox
 
 import "errors"
 
+var errUnavailable = errors.New("not available on this operating system")
+
+// CloseMemory cannot close it here.
+func CloseMemory() error { return &Error{Part: PartClosed, Err: errUnavailable} }
+
+// Untraced cannot tell here; Enter fails anyway.
+func Untraced() error { return nil }
+
 func parts() []part {
 	return []part{{"sandbox", func() (string, error) {
-		return "", errors.New("not available on this operating system")
+		return "", errUnavailable
 	}}}
 }
