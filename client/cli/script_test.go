@@ -102,8 +102,14 @@ func program(ts *testscript.TestScript, name string, args ...string) *exec.Cmd {
 }
 
 // router DIR: starts a development router and sets SCBR_DIR and SCBR_ADDR.
+// router --FLAGS...: starts one with these flags, and sets SCBR_ADDR.
 func startRouter(ts *testscript.TestScript, _ bool, args []string) {
-	cmd := program(ts, "routerd", "--dev", args[0], "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
+	dev := !strings.HasPrefix(args[0], "-")
+	if dev {
+		ts.Setenv("SCBR_DIR", args[0])
+		args = []string{"--dev", args[0]}
+	}
+	cmd := program(ts, "routerd", append(args, "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0")...)
 	out, err := cmd.StdoutPipe()
 	ts.Check(err)
 	var log bytes.Buffer
@@ -129,7 +135,6 @@ func startRouter(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("routerd did not become ready: %s", log.String())
 	}
 	ts.Setenv("SCBR_ADDR", addr)
-	ts.Setenv("SCBR_DIR", args[0])
 }
 
 // subscriber is a background scbr sub of one script.
