@@ -32,6 +32,7 @@ type Core struct {
 	limits   Limits
 
 	now      time.Time // never goes back
+	expiry   time.Time // no live session's grant ends before it
 	nextBeat time.Time
 	done     bool
 
@@ -158,6 +159,9 @@ func (c *Core) step(now time.Time, in []byte) error {
 		c.now = now
 	}
 	c.expire()
+	if err := c.expireGrants(); err != nil {
+		return err
+	}
 	for len(in) > 0 && !c.done {
 		f, rest, err := abi.Next(in)
 		if err != nil && !resumable(err) {

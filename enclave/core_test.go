@@ -172,8 +172,12 @@ func TestGrantRunsOut(t *testing.T) {
 	w.now = w.now.Add(time.Minute)
 	p := alice.publication("late", "x", 1)
 	out := w.step(bob.publishFrame(bob.publication("1", "x", 1)), alice.publishFrame(p))
-	require.Equal(t, keyx.KindGrantExpired, alice.take(out).refused)
+	a := alice.take(out)
+	require.Equal(t, keyx.KindGrantExpired, a.refused)
+	require.Empty(t, a.deliveries, "no key after the grant's end, whatever else the step holds")
+	require.Empty(t, a.acks)
 	require.Len(t, bob.take(out).acks, 1)
+	require.EqualValues(t, 1, w.core.sums.handled, "the late publication is not handled")
 	require.Zero(t, w.core.store.Stats().Subscriptions)
 
 	_, conn, msg3 := w.handshake(keyx.Grant{Subject: "late", NotAfter: w.now.Add(time.Second)})
@@ -192,15 +196,43 @@ func TestIdleSessionEndsWithItsGrant(t *testing.T) {
 	require.Equal(t, keyx.KindGrantExpired, alice.take(w.step(abi.AppendTick(nil))).refused)
 }
 
+// The first grant to end need not be that of the first session, nor the last.
+func TestEachGrantRunsOutInItsTime(t *testing.T) {
+	w := newWorld(t)
+	var members []*client
+	minutes := []int{3, 1, 2, 2, 5}
+	for i, m := range minutes {
+		g := grantFor(fmt.Sprintf("member %d", i))
+		g.NotAfter = w.now.Add(time.Duration(m) * time.Minute)
+		members = append(members, w.connect(g))
+	}
+	for passed := 1; passed <= 5; passed++ {
+		w.now = epoch.Add(time.Duration(passed)*time.Minute - time.Nanosecond)
+		out := w.step()
+		for _, c := range members {
+			require.Zero(t, c.take(out).refused)
+		}
+		w.now = epoch.Add(time.Duration(passed) * time.Minute)
+		out = w.step()
+		for i, c := range members {
+			require.Equal(t, passed == minutes[i], c.take(out).refused == keyx.KindGrantExpired, "member %d", i)
+		}
+	}
+	require.Zero(t, w.core.live)
+}
+
+// A host that sets its clock back does not bring a grant back to life.
 func TestTimeNeverGoesBack(t *testing.T) {
 	w := newWorld(t)
 	g := grantFor("alice")
-	g.NotAfter = w.now.Add(time.Minute)
-	alice := w.connect(g)
-	w.now = w.now.Add(2 * time.Minute)
+	g.NotAfter = epoch.Add(time.Minute)
+	w.now = epoch.Add(2 * time.Minute)
 	w.step()
 	w.now = epoch
-	require.Empty(t, alice.take(w.step(alice.subscribeFrame(1, "TRUE"))).replies)
+	_, conn, msg3 := w.handshake(g)
+	requireOnlyRefusal(t, w.step(abi.AppendFinish(nil, conn, msg3)), conn, keyx.KindGrantExpired)
+	g.NotAfter = epoch.Add(2*time.Minute + time.Second)
+	w.connect(g)
 }
 
 func TestHeartbeatsOnSchedule(t *testing.T) {
@@ -253,14 +285,38 @@ func TestReadyAndShutdown(t *testing.T) {
 	require.Equal(t, machine().Info().Measurement, measurement)
 	require.True(t, simulated)
 
+	i, msg1 := w.initiate(grantFor("bob"))
+	half, msg2, err := w.core.identity.Accept(msg1)
+	require.NoError(t, err)
+	msg3, err := i.Respond(msg2, w.now)
+	require.NoError(t, err)
 	out := w.step(abi.AppendShutdown(nil), alice.subscribeFrame(1, "TRUE"))
 	require.Len(t, out, 1)
 	require.Equal(t, abi.Bye, out[0].Type)
 	require.True(t, w.core.Done())
-	_, err := w.core.Step(w.now, nil)
+	_, err = half.Finish(msg3, w.now)
+	require.Error(t, err, "the private key is gone")
+	_, err = w.core.Step(w.now, nil)
 	var e *Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, KindClosed, e.Kind)
+}
+
+// The seed of the hash tables is drawn from Rand: where filters lie is the same for
+// equal randomness only, so that nobody outside can aim at collisions.
+func TestHashSeedIsRandom(t *testing.T) {
+	layout := func(seed byte) []byte {
+		mem := matcher.NewHeapMemory(1<<20, 1<<20)
+		s, err := newStore(Config{Memory: mem, Rand: rng(seed)})
+		require.NoError(t, err)
+		for i := range 50 {
+			_, err := s.Insert(mustParse(fmt.Sprintf("attribute%d = 'value %d'", i, i)), uint64(i))
+			require.NoError(t, err)
+		}
+		return append([]byte(nil), mem.Region()...)
+	}
+	require.Equal(t, layout(1), layout(1))
+	require.NotEqual(t, layout(1), layout(2))
 }
 
 func TestConfigIsChecked(t *testing.T) {

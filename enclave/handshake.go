@@ -1,6 +1,8 @@
 package enclave
 
 import (
+	"time"
+
 	"github.com/scbr/scbr/enclave/abi"
 	"github.com/scbr/scbr/keyx"
 )
@@ -80,6 +82,28 @@ func (c *Core) expire() {
 		delete(c.conns, cn.number)
 		c.refuse(cn.number, keyx.KindTooManySessions)
 	}
+}
+
+// expireGrants ends the sessions whose grant has run out. It comes before anything
+// else of a Step, so that none of them publishes, subscribes or is given a key in it.
+func (c *Core) expireGrants() error {
+	if c.live == 0 || c.now.Before(c.expiry) {
+		return nil
+	}
+	var next time.Time
+	for _, s := range c.sessions {
+		switch {
+		case s == nil:
+		case !c.now.Before(s.grant.NotAfter):
+			if err := c.refuseConn(s.conn, keyx.KindGrantExpired); err != nil {
+				return err
+			}
+		case next.IsZero() || s.grant.NotAfter.Before(next):
+			next = s.grant.NotAfter
+		}
+	}
+	c.expiry = next
+	return nil
 }
 
 // refuseError refuses a connection for an error of keyx. Failed randomness or

@@ -254,6 +254,9 @@ func (c *client) take(frames []abi.Frame) got {
 		if f.Conn != c.conn || f.Type != abi.Deliver && f.Type != abi.Refuse {
 			continue
 		}
+		if f.Type == abi.Refuse && g.refused != keyx.KindOK {
+			continue // the answer to what was on its way
+		}
 		if f.Type == abi.Refuse {
 			g.refused = keyx.Kind(f.Kind)
 			continue

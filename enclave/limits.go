@@ -22,7 +22,7 @@ const (
 	// match one event, and an envelope counts them in 16 bits.
 	DefaultMaxSubscriptions = message.MaxMatches
 	// DefaultMaxRuns bounds the publisher processes remembered per subject: far
-	// more than run at once, so that only long dead ones are forgotten.
+	// more than run at once, for those in use are never forgotten.
 	DefaultMaxRuns = 64
 	// DefaultMaxSubjects bounds the subjects whose runs are remembered while
 	// they have no session.
@@ -42,6 +42,10 @@ const (
 	// maxSpareBatches bounds the buffers kept for reuse between Steps: 256 of
 	// at most maxDeliverBytes and a few are 16 MiB.
 	maxSpareBatches = 256
+	// maxRefusalsKept bounds the refused publications remembered per run, 4 KiB: as
+	// many as a client that publishes one by one or in small batches can have had
+	// refused without hearing of it. What it forgets is answered Replayed.
+	maxRefusalsKept = 256
 	// revocation is the number of the enclave's revocation list. Lists are not
 	// distributed yet; whoever has verified one is answered Stale.
 	revocation = 0

@@ -128,20 +128,13 @@ func (c *Core) acknowledge(s *session, a ack) error {
 	return c.control(s, msg)
 }
 
-// beat sends every session a heartbeat and the host the statistics, and ends
-// the sessions whose grant has run out.
+// beat sends every session a heartbeat and the host the statistics.
 func (c *Core) beat() error {
 	for _, s := range c.sessions {
 		if s == nil {
 			continue
 		}
-		var err error
-		if c.now.Before(s.grant.NotAfter) {
-			err = c.heartbeat(s)
-		} else {
-			err = c.refuseConn(s.conn, keyx.KindGrantExpired)
-		}
-		if err != nil {
+		if err := c.heartbeat(s); err != nil {
 			return err
 		}
 	}

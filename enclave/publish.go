@@ -33,7 +33,8 @@ func (c *Core) publish(s *session, f *abi.Frame, msg []byte) error {
 	}
 }
 
-// wellFormed reads a copy of the reader to the end.
+// wellFormed reads a copy of the reader to the end. Counters start at 1: nothing of
+// a run is handled at 0.
 func wellFormed(r message.PublishReader) bool {
 	var h message.Header
 	for {
@@ -41,39 +42,61 @@ func wellFormed(r message.PublishReader) bool {
 		if err != nil || !more {
 			return err == nil
 		}
+		if h.Counter == 0 {
+			return false
+		}
 	}
 }
 
 // header handles one publication: once per sequence, whatever comes of it.
 func (c *Core) header(s *session, h *message.Header, ref uint64) error {
-	if s.run == nil || s.run.dead || s.run.id != h.Run {
-		s.run = s.subject.runOf(h.Run)
-	}
-	s.subject.touch(s.run)
-	a := c.ackOf(s, s.run)
-	if h.Counter <= s.run.handled {
-		return nil // acknowledged again
-	}
-	s.run.handled, a.handled = h.Counter, h.Counter
-	c.sums.handled++
-	if kind := c.judge(s, h); kind != keyx.KindOK {
+	r := s.runOf(h.Run)
+	if r == nil {
 		c.sums.refused++
-		s.refusals = append(s.refusals, message.Refusal{Counter: h.Counter, Kind: kind})
-		a.refused++
+		c.answer(s, h, keyx.KindTooManyRuns)
+		return nil
+	}
+	if h.Counter <= r.handled {
+		c.answer(s, h, r.refused.outcome(h.Counter))
+		return nil
+	}
+	r.handled = h.Counter
+	c.sums.handled++
+	kind := c.judge(s, h)
+	c.answer(s, h, kind)
+	if kind != keyx.KindOK {
+		c.sums.refused++
+		r.refused.add(h.Counter, kind)
 		return nil
 	}
 	return c.route(s, h, ref)
 }
 
-// ackOf finds or starts the acknowledgement that takes the next header of r.
-func (c *Core) ackOf(s *session, r *run) *ack {
-	if n := len(s.acks); n > 0 && s.acks[n-1].run == r.id && s.acks[n-1].refused < message.MaxRefusals {
-		return &s.acks[n-1]
+// answer notes for the next acknowledgement what became of a publication. The
+// watermark told to a session is that of what came in this session: a resend must
+// not be told of what it has not asked about yet.
+func (c *Core) answer(s *session, h *message.Header, kind keyx.Kind) {
+	a := c.ackOf(s, h, kind)
+	a.handled = max(a.handled, h.Counter)
+	if kind != keyx.KindOK {
+		s.refusals = append(s.refusals, message.Refusal{Counter: h.Counter, Kind: kind})
+		a.refused++
+	}
+}
+
+// ackOf finds or starts the acknowledgement that takes the outcome of h: one has
+// its refusals in order, and a bounded number of them.
+func (c *Core) ackOf(s *session, h *message.Header, kind keyx.Kind) *ack {
+	if n := len(s.acks); n > 0 && s.acks[n-1].run == h.Run && s.acks[n-1].refused < message.MaxRefusals {
+		a := &s.acks[n-1]
+		if kind == keyx.KindOK || a.refused == 0 || s.refusals[len(s.refusals)-1].Counter < h.Counter {
+			return a
+		}
 	}
 	if len(s.acks) == 0 {
 		c.todo.acking = append(c.todo.acking, s)
 	}
-	s.acks = append(s.acks, ack{run: r.id, handled: r.handled, first: len(s.refusals)})
+	s.acks = append(s.acks, ack{run: h.Run, first: len(s.refusals)})
 	return &s.acks[len(s.acks)-1]
 }
 

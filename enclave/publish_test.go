@@ -101,7 +101,16 @@ func TestRunsAreApart(t *testing.T) {
 	require.Equal(t, 1, send(eve, 1, 1), "the same run of another subject")
 	require.Equal(t, 0, send(bob, 1, 10))
 	require.Equal(t, 1, send(bob, 1, 11))
-	require.Equal(t, 0, send(bob, 3, 0), "counters start at 1")
+}
+
+func TestCountersStartAtOne(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.member("alice"), w.member("bob")
+	require.Equal(t, keyx.KindOK, alice.subscribe(1, "TRUE"))
+	attrs := event(t, "x", 1).AppendBinary(nil)
+	out := w.step(bob.publishFrame(bob.publicationAt(1, 1, "x", attrs), bob.publicationAt(2, 0, "x", attrs)))
+	require.Equal(t, keyx.KindBadMessage, bob.take(out).refused)
+	require.Empty(t, alice.take(out).deliveries, "the whole message counts for nothing")
 }
 
 func TestSeveralRunsInOneStep(t *testing.T) {
@@ -115,36 +124,6 @@ func TestSeveralRunsInOneStep(t *testing.T) {
 	for i, want := range [][2]uint64{{1, 1}, {2, 5}, {1, 2}} {
 		require.Equal(t, want, [2]uint64{g.acks[i].Run, g.acks[i].Handled})
 	}
-}
-
-func TestRunsPerSubjectAreBounded(t *testing.T) {
-	w := newWorld(t, withLimits(Limits{MaxRuns: 8, MaxSubjects: 2}))
-	g := grantFor("bob")
-	g.Quotas.MaxRuns = 3
-	bob, alice := w.connect(g), w.member("alice")
-	require.Equal(t, keyx.KindOK, alice.subscribe(1, "TRUE"))
-	attrs := event(t, "x", 1).AppendBinary(nil)
-	send := func(c *client, run uint64) int {
-		return len(alice.take(w.step(c.publishFrame(c.publicationAt(run, 1, "x", attrs)))).deliveries)
-	}
-	for run := range uint64(3) {
-		require.Equal(t, 1, send(bob, run))
-	}
-	require.Equal(t, 0, send(bob, 0), "known, and now the one used last")
-	require.Equal(t, 1, send(bob, 3), "1, the least recently used, is forgotten")
-	require.Equal(t, 0, send(bob, 0))
-	require.Equal(t, 0, send(bob, 2))
-	require.Equal(t, 1, send(bob, 1), "forgotten ones are new ones")
-
-	// Idle subjects beyond the bound are forgotten, the longest idle first.
-	w.step(abi.AppendClose(nil, bob.conn))
-	for _, name := range []string{"c", "d"} {
-		c := w.member(name)
-		require.Equal(t, 1, send(c, 1))
-		w.step(abi.AppendClose(nil, c.conn))
-	}
-	require.Equal(t, 1, send(w.connect(g), 1))
-	require.Equal(t, 0, send(w.member("d"), 1))
 }
 
 func TestCountersEnd(t *testing.T) {

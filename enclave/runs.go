@@ -1,11 +1,20 @@
 package enclave
 
-import "container/list"
+import (
+	"cmp"
+	"container/list"
+	"slices"
+	"sort"
+
+	"github.com/scbr/scbr/keyx"
+	"github.com/scbr/scbr/keyx/message"
+)
 
 // subjects remembers, for the life of the instance, how far each run of each
 // publisher has been handled, across sessions. Subjects without a session are
-// kept up to a bound, the one longest without going first: forgotten runs count
-// as new ones.
+// kept up to a bound, the one longest without going first. Forgotten runs count as
+// new ones, so that a sequence is handled once for as long as its run is
+// remembered: a subject can have its ended runs forgotten by using others.
 type subjects struct {
 	byName  map[string]*subject
 	idle    *list.List // of *subject, longest idle first
@@ -19,13 +28,16 @@ type subject struct {
 	place   *list.Element
 	runs    []*run
 	maxRuns int
-	clock   uint64 // counts uses, to find the run least recently used
+	clock   uint64 // counts ends of use
 }
 
 // run is one publisher process of a subject.
 type run struct {
-	id, handled, used uint64
-	dead              bool // forgotten; a session may still point here
+	id      uint64
+	handled uint64 // every counter up to this one is handled
+	users   int    // live sessions that published under it
+	left    uint64 // when the last of them ended, by the subject's clock
+	refused refusals
 }
 
 func newSubjects(maxIdle int) subjects {
@@ -76,36 +88,109 @@ func (t *subjects) leave(s *subject) {
 	}
 }
 
-// runOf finds a run or remembers a new one in place of the least recently used.
+// runOf finds a run or remembers a new one. When as many as the quota allows are in
+// use the answer is nil: what a live session relies on is never forgotten. Otherwise
+// a new one takes the place of the one out of use for longest.
 func (s *subject) runOf(id uint64) *run {
+	used := 0
 	for _, r := range s.runs {
 		if r.id == id {
 			return r
 		}
+		if r.users > 0 {
+			used++
+		}
 	}
-	r := &run{id: id}
+	if used >= s.maxRuns {
+		return nil
+	}
 	for len(s.runs) >= s.maxRuns {
 		s.forget()
 	}
+	r := &run{id: id}
 	s.runs = append(s.runs, r)
 	return r
 }
 
+// forget removes the run out of use for longest; there is one.
 func (s *subject) forget() {
-	oldest := 0
+	oldest := -1
 	for i, r := range s.runs {
-		if r.used < s.runs[oldest].used {
+		if r.users == 0 && (oldest < 0 || r.left < s.runs[oldest].left) {
 			oldest = i
 		}
 	}
-	s.runs[oldest].dead = true
-	last := len(s.runs) - 1
-	s.runs[oldest], s.runs[last] = s.runs[last], nil
-	s.runs = s.runs[:last]
+	s.runs = slices.Delete(s.runs, oldest, oldest+1)
 }
 
-// touch notes that the run is in use.
-func (s *subject) touch(r *run) {
-	s.clock++
-	r.used = s.clock
+// release ends a session's use of its runs.
+func (s *subject) release(runs []*run) {
+	for _, r := range runs {
+		r.users--
+		s.clock++
+		r.left = s.clock
+	}
+}
+
+// denied is the run a session was last refused to publish under.
+type denied struct {
+	run uint64
+	any bool
+}
+
+// runOf is the run of the next publication, in use by the session from now on, or
+// nil if the quota of runs is used up. A run refused once is refused to the end of
+// the session: counters skipped by a refusal must not come to lie below the
+// watermark, where they would be acknowledged to a resend.
+func (s *session) runOf(id uint64) *run {
+	if s.run != nil && s.run.id == id {
+		return s.run
+	}
+	if s.denied.any && s.denied.run == id {
+		return nil
+	}
+	r := s.subject.runOf(id)
+	if r == nil {
+		s.denied = denied{run: id, any: true}
+		return nil
+	}
+	if !slices.Contains(s.runs, r) {
+		s.runs = append(s.runs, r)
+		r.users++
+	}
+	s.run = r
+	return r
+}
+
+// refusals remembers the newest refused publications of a run, so that a resend of
+// one is refused again. They come in the order of their counters.
+type refusals struct {
+	kept      []message.Refusal // a ring once it is full
+	oldest    int               // place in kept
+	forgotten uint64            // counter of the newest one that is not in kept any more
+}
+
+func (r *refusals) add(counter uint64, kind keyx.Kind) {
+	x := message.Refusal{Counter: counter, Kind: kind}
+	if len(r.kept) < maxRefusalsKept {
+		r.kept = append(r.kept, x)
+		return
+	}
+	r.forgotten = r.kept[r.oldest].Counter
+	r.kept[r.oldest] = x
+	r.oldest = (r.oldest + 1) % maxRefusalsKept
+}
+
+// outcome is what became of a publication that was handled before: KindReplayed
+// where that is forgotten, for a refusal must never turn into a success.
+func (r *refusals) outcome(counter uint64) keyx.Kind {
+	if counter <= r.forgotten {
+		return keyx.KindReplayed
+	}
+	at := func(i int) message.Refusal { return r.kept[(r.oldest+i)%len(r.kept)] }
+	i, found := sort.Find(len(r.kept), func(i int) int { return cmp.Compare(counter, at(i).Counter) })
+	if !found {
+		return keyx.KindOK
+	}
+	return at(i).Kind
 }

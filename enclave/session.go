@@ -18,7 +18,9 @@ type session struct {
 	grant   keyx.Grant
 	name    []byte // grant.Subject, as envelopes carry it
 	subject *subject
-	run     *run // the one last published under
+	runs    []*run // those published under
+	run     *run   // the last of them
+	denied  denied
 	keys    *keyx.Session
 	maxSubs int
 	subs    map[uint32]matcher.Handle
@@ -64,6 +66,9 @@ func (c *Core) begin(cn *conn, g *keyx.Grant, keys *keyx.Session) {
 		c.sessions = append(c.sessions, nil)
 	}
 	c.sessions[s.slot] = s
+	if c.live == 0 || g.NotAfter.Before(c.expiry) {
+		c.expiry = g.NotAfter
+	}
 	cn.session = s
 	c.live++
 }
@@ -78,12 +83,14 @@ func (c *Core) end(s *session) error {
 	}
 	c.todo.bytes -= len(s.batch.msg)
 	c.recycle(s)
+	s.subject.release(s.runs)
 	c.subjects.leave(s.subject)
 	c.sessions[s.slot] = nil
 	c.free = append(c.free, s.slot)
 	c.live--
 	c.sums.ended++
 	s.keys, s.subs, s.acks, s.refusals = nil, nil, nil, nil
+	s.runs, s.run = nil, nil
 	return nil
 }
 
@@ -107,9 +114,6 @@ func (c *Core) data(f *abi.Frame) error {
 		return c.refuseConn(f.Conn, keyx.KindBadMessage)
 	}
 	s := cn.session
-	if !c.now.Before(s.grant.NotAfter) {
-		return c.refuseConn(f.Conn, keyx.KindGrantExpired)
-	}
 	msg, skipped, err := s.keys.In.Open(c.work.plain[:0], f.Body)
 	if err != nil {
 		return c.refuseError(f.Conn, "open blob", err)

@@ -23,7 +23,7 @@ const (
 	KindBadFilter             Kind = 111 // a filter that does not decode
 	KindBadEvent              Kind = 112 // attributes that do not decode
 	KindStale                 Kind = 113 // the enclave's revocation list is older than a number it was shown
-	KindReplayed              Kind = 114 // a blob or message that was seen before
+	KindReplayed              Kind = 114 // a blob or message that was seen before, or a publication whose outcome is forgotten
 	KindTooManySubscriptions  Kind = 115 // the session's quota of subscriptions
 	KindUnknownSubscription   Kind = 116 // an id the session does not have
 	KindEPCBudget             Kind = 117 // the enclave's memory budget
