@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,17 +24,15 @@ func goEnv(t *testing.T, key string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// daemons returns the routerd and enclaved processes that run from folder bin; enclaved counts once it serves.
+// daemons returns the routerd and enclaved processes that were started from folder bin; enclaved counts once it serves.
 func daemons(bin string) []string {
 	var found []string
-	exes, _ := filepath.Glob("/proc/[0-9]*/exe")
-	for _, e := range exes {
-		target, err := os.Readlink(e)
-		if err != nil || filepath.Dir(target) != bin || filepath.Base(target) == "demo" {
-			continue
-		}
-		if line, _ := os.ReadFile(filepath.Join(filepath.Dir(e), "cmdline")); !strings.Contains(string(line), "dev-init") { // #nosec G304 -- /proc
-			found = append(found, target)
+	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, path := range lines {
+		line, _ := os.ReadFile(path) // #nosec G304 -- /proc
+		words := strings.Split(string(line), "\x00")
+		if filepath.Dir(words[0]) == bin && filepath.Base(words[0]) != "demo" && !slices.Contains(words, "dev-init") {
+			found = append(found, words[0])
 		}
 	}
 	return found
