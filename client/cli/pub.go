@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scbr/scbr/client"
+	"github.com/scbr/scbr/client/offline"
 )
 
 const payloadAdvice = "check --payload-file: it names a file you can read, or - for standard input"
@@ -147,6 +149,9 @@ func lines(in io.Reader) source {
 			n++
 			if len(scanner.Bytes()) == 0 {
 				continue
+			}
+			if n == 1 && bytes.HasPrefix(scanner.Bytes(), []byte(offline.ByteOrderMark)) {
+				return publication{}, usagef("stdin:1: %w", offline.ErrByteOrderMark)
 			}
 			p, err := parsePublication(scanner.Bytes())
 			if err != nil {

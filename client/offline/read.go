@@ -16,10 +16,11 @@ import (
 // stays below it.
 const MaxLineBytes = 1 << 20
 
-// byteOrderMark is what some editors put first into a file of UTF-8.
-const byteOrderMark = "\uFEFF"
+// ByteOrderMark is what some editors put first into a file of UTF-8.
+const ByteOrderMark = "\uFEFF"
 
-var errByteOrderMark = errors.New("begins with a byte order mark: save the file as UTF-8 without one")
+// ErrByteOrderMark refuses text that begins with one.
+var ErrByteOrderMark = errors.New("begins with a byte order mark: save the file as UTF-8 without one")
 
 // Format is a file format.
 type Format string
@@ -85,8 +86,8 @@ func readLines[T any](r io.Reader, name string, parse func(line string) (T, erro
 	n := 0
 	for lines.Scan() {
 		n++
-		if n == 1 && strings.HasPrefix(lines.Text(), byteOrderMark) {
-			return nil, &LineError{File: name, Line: n, Err: errByteOrderMark}
+		if n == 1 && strings.HasPrefix(lines.Text(), ByteOrderMark) {
+			return nil, &LineError{File: name, Line: n, Err: ErrByteOrderMark}
 		}
 		x, err := parseLine(lines.Text(), parse)
 		if err != nil {
