@@ -114,7 +114,14 @@ func (in *inbox) take() (it item, ok, more bool) {
 	in.front[in.next] = item{}
 	in.next++
 	in.bytes.Add(-int64(it.size))
-	return it, true, in.next < len(in.front)
+	return it, true, in.next < len(in.front) || in.waiting()
+}
+
+// waiting says whether something was pushed since front and back were swapped: its hint may have merged with an older one.
+func (in *inbox) waiting() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return len(in.back) > 0
 }
 
 // pop waits for the oldest item.

@@ -85,8 +85,12 @@ func closeWrite(t io.ReadWriteCloser) error {
 }
 
 // transportError names the failure of a transport: the router's refusal when it
-// came as the code of a closed connection (wire: no stream existed yet).
+// came as the code of a closed connection (wire: no stream existed yet) or of a
+// reset stream (the refusal frame was overtaken).
 func transportError(op string, err error) *Error {
+	if st, ok := errors.AsType[*quic.StreamError](err); ok && st.Remote && st.ErrorCode > 0 && st.ErrorCode < maxKindOnWire {
+		return &Error{Op: op, Kind: Kind(st.ErrorCode), Err: err}
+	}
 	if app, ok := errors.AsType[*quic.ApplicationError](err); ok && app.Remote && app.ErrorCode > 0 && app.ErrorCode < maxKindOnWire {
 		return &Error{Op: op, Kind: Kind(app.ErrorCode), Err: err}
 	}
