@@ -63,7 +63,7 @@ func buildDaemons(t *testing.T) string {
 	return dir
 }
 
-// exits CODE COMMAND ARGS...: the command's exit code is CODE.
+// exits CODE COMMAND ARGS...: the command's exit code is CODE, and it did not panic.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits CODE COMMAND ARGS...")
@@ -80,6 +80,9 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+	if strings.Contains(ts.ReadFile("stderr"), "panic: ") {
+		ts.Fatalf("panic, whose exit code is that of bad input")
 	}
 }
 

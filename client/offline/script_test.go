@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -33,7 +34,7 @@ func program() {
 	os.Exit(99) // an error that names no exit code
 }
 
-// exits CODE COMMAND ARGS...: the command's exit code is CODE.
+// exits CODE COMMAND ARGS...: the command's exit code is CODE, and it did not panic.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits CODE COMMAND ARGS...")
@@ -50,6 +51,9 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+	if strings.Contains(ts.ReadFile("stderr"), "panic: ") {
+		ts.Fatalf("panic, whose exit code is that of bad input")
 	}
 }
 
