@@ -222,10 +222,18 @@ func (c *Client) end(err *Error) {
 // sessionError is the end of the session as the error of op.
 func (c *Client) sessionError(op string) error { return c.err.as(op) }
 
-// unacknowledged is the error of what was under way when the session ended for
-// cause.
+// unacknowledged is the error of a publication that was under way when the session
+// ended for cause.
 func unacknowledged(op string, cause *Error) *Error {
 	return &Error{Op: op, Kind: KindUnacknowledged, Err: fmt.Errorf("%w (%w)", ErrUnacknowledged, cause)}
+}
+
+// unanswered is the same of a command. It has the kind of the session's end: the
+// subscriptions of a session end with it, so that is what the caller has to act on.
+func unanswered(op string, cause *Error) *Error {
+	e := cause.as(op)
+	e.Err = fmt.Errorf("%w (%w)", ErrUnacknowledged, cause)
+	return e
 }
 
 // watchdog notices that the enclave's heartbeats stay away: after one timeout it

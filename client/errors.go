@@ -42,7 +42,7 @@ const (
 	KindClosed                            // the Client was closed
 	KindCanceled                          // the caller's context ended
 	KindTooLarge                          // payload or attributes beyond a limit
-	KindUnacknowledged                    // outcome of a publication or command unknown
+	KindUnacknowledged                    // outcome of a publication unknown
 	KindProtocol                          // the peer sent what the protocol forbids
 	KindIntegrity                         // sealed history or bytes do not fit: somebody meddles
 	KindFull                              // too many commands in flight

@@ -179,7 +179,7 @@ func (c *Client) answer(ctx context.Context, op string, answer <-chan keyx.Kind)
 		select {
 		case kind = <-answer: // it came before the end
 		default:
-			return unacknowledged(op, c.err)
+			return unanswered(op, c.err)
 		}
 	}
 	if kind != keyx.KindOK {

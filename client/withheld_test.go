@@ -77,7 +77,7 @@ func TestDroppedAnswerIsShownByWhateverComesNext(t *testing.T) {
 			for range 2 {
 				err := <-errs
 				require.ErrorIs(t, err, ErrUnacknowledged)
-				requireKind(t, KindUnacknowledged, err)
+				requireKind(t, KindIntegrity, err)
 			}
 			var err error
 			for err == nil { // the publication may have met the second subscription

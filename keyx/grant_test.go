@@ -228,6 +228,26 @@ func TestGrantEveryByte(t *testing.T) {
 	}
 }
 
+// One signature, no more and no fewer, is our own rule and not left to the library: a second one would
+// be bytes that nobody has verified.
+func TestGrantHasExactlyOneSignature(t *testing.T) {
+	k := newKit(t)
+	var form generalJWS
+	require.NoError(t, json.Unmarshal(k.jws, &form))
+	one := form.Signatures[0]
+	for n, list := range [][]jwsSignature{{}, {one}, {one, one}, {one, {Protected: one.Protected, Signature: b64("x")}}} {
+		jws, err := json.Marshal(generalJWS{Payload: form.Payload, Signatures: list})
+		require.NoError(t, err)
+		_, err = VerifyGrant(jws, k.domain, testNow)
+		if len(list) == 1 {
+			require.NoError(t, err)
+			continue
+		}
+		requireKind(t, KindBadGrant, err)
+		require.ErrorIs(t, err, errGrantForm, "%d", n)
+	}
+}
+
 // A signature of another key type over the same bytes, by a key the host put nowhere.
 func TestGrantOtherAlgorithm(t *testing.T) {
 	k := newKit(t)

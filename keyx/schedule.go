@@ -106,20 +106,21 @@ func openOnce(key *secret32, box []byte) ([]byte, error) {
 
 // session makes the session of one side.
 func (k *keys) session(id uint64, enclave bool) (*Session, error) {
-	c2e, err := newDirection(&k.c2e, dirClientToEnclave, id)
-	if err != nil {
+	s := &Session{Out: &Sealer{}, In: &Opener{}}
+	c2e, e2c := &s.Out.direction, &s.In.direction
+	if enclave {
+		c2e, e2c = e2c, c2e
+	}
+	if err := c2e.start(&k.c2e, dirClientToEnclave, id); err != nil {
 		return nil, err
 	}
-	e2c, err := newDirection(&k.e2c, dirEnclaveToClient, id)
-	if err != nil {
+	if err := e2c.start(&k.e2c, dirEnclaveToClient, id); err != nil {
 		return nil, err
 	}
 	content, err := newContentKeys(&k.ck)
 	if err != nil {
 		return nil, err
 	}
-	if enclave {
-		c2e, e2c = e2c, c2e
-	}
-	return &Session{Out: &Sealer{c2e}, In: &Opener{e2c}, Content: content}, nil
+	s.Content = content
+	return s, nil
 }

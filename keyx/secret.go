@@ -56,7 +56,7 @@ func (keys) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
 func (Session) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("keyx.Session(" + redacted + ")")) }
 
 // Format never shows keys.
-func (direction) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
+func (*direction) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
 
 // Format never shows keys.
 func (ContentKeys) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }

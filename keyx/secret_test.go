@@ -27,7 +27,9 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 	values := []any{
 		key, &key, secretBytes(mark),
 		keys{k3: key},
-		&keys{k4: key}, canary, &canary, *s, s, *o, o, canary.Content, *canary.Content,
+		&keys{k4: key}, canary, &canary, s, o,
+		struct{ S *Sealer }{s},
+		canary.Content, *canary.Content,
 		cfg, &cfg, k.identity, *k.identity, x.r, *x.r, x.beforeM2, *x.beforeM4,
 		[]any{key},
 		map[string]any{"k": key},

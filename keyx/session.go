@@ -40,8 +40,18 @@ type Session struct {
 	Content *ContentKeys
 }
 
+// noCopy has vet report copies of what holds it.
+type noCopy struct{}
+
+// Lock is what vet looks for.
+func (*noCopy) Lock() {}
+
+// Unlock is what vet looks for.
+func (*noCopy) Unlock() {}
+
 // direction is what Sealer and Opener have in common: a key, a place in the sequence, a running hash.
 type direction struct {
+	_     noCopy // a copy would use the same nonces again
 	aead  cipher.AEAD
 	ad    [adLen]byte    // direction | session | step | counter
 	nonce [nonceLen]byte // step | counter
@@ -49,15 +59,15 @@ type direction struct {
 	chain chainHash
 }
 
-func newDirection(key *secret32, dir uint8, session uint64) (direction, error) {
+func (d *direction) start(key *secret32, dir uint8, session uint64) error {
 	aead, err := newGCM(key[:])
 	if err != nil {
-		return direction{}, fail("session", KindInternal, err)
+		return fail("session", KindInternal, err)
 	}
-	d := direction{aead: aead, chain: chainHash{h: sha256.New()}}
+	d.aead, d.chain.h = aead, sha256.New()
 	d.ad[0] = dir
 	binary.BigEndian.PutUint64(d.ad[1:], session)
-	return d, nil // step 0: the ratchet is not in use
+	return nil // step 0: the ratchet is not in use
 }
 
 func (d *direction) setCounter(n uint64) {
@@ -65,7 +75,7 @@ func (d *direction) setCounter(n uint64) {
 	binary.BigEndian.PutUint64(d.nonce[4:], n)
 }
 
-// Sealer seals the blobs of one direction, in order. Not for concurrent use.
+// Sealer seals the blobs of one direction, in order. Not for concurrent use, nor to be copied.
 type Sealer struct{ direction }
 
 // Seal appends one blob holding plaintext to dst and returns the extended slice: counter (8 B, big
@@ -94,7 +104,7 @@ func (s *Sealer) Seal(dst, plaintext []byte) ([]byte, error) {
 // Chain returns how many blobs were sealed and the running hash over them.
 func (s *Sealer) Chain() (count uint64, sum [32]byte) { return s.next, s.chain.sum }
 
-// Opener opens the blobs of one direction. Not for concurrent use.
+// Opener opens the blobs of one direction. Not for concurrent use, nor to be copied.
 type Opener struct{ direction }
 
 // Open appends the plaintext of blob to dst. skipped is the number of blobs missing between the last

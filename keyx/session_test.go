@@ -11,11 +11,10 @@ import (
 
 func testPair(t require.TestingT, key byte, dir uint8, session uint64) (*Sealer, *Opener) {
 	k := secret32(bytes.Repeat([]byte{key}, 32))
-	s, err := newDirection(&k, dir, session)
-	require.NoError(t, err)
-	o, err := newDirection(&k, dir, session)
-	require.NoError(t, err)
-	return &Sealer{s}, &Opener{o}
+	s, o := &Sealer{}, &Opener{}
+	require.NoError(t, s.start(&k, dir, session))
+	require.NoError(t, o.start(&k, dir, session))
+	return s, o
 }
 
 func sealed(t require.TestingT, s *Sealer, plain string) []byte {
