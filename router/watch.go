@@ -12,6 +12,10 @@ import (
 // watchBytes bounds how much of a blob and of a payload a Glimpse shows.
 const watchBytes = 128
 
+// watchRecipients bounds the recipients that a Glimpse lists: an enclave that names the same publication without end must not fill the
+// memory, and nobody looks at more.
+const watchRecipients = 1024
+
 // Glimpse is one publication as the host sees it: everything it could tell anybody. It exists so that an operator or an auditor can look.
 type Glimpse struct {
 	// Publisher is the connection number of the session that sent it.
@@ -22,7 +26,7 @@ type Glimpse struct {
 	// PayloadBytes and Payload are the length and the beginning (hex) of its sealed payload.
 	PayloadBytes int    `json:"sealed_payload_bytes"`
 	Payload      string `json:"sealed_payload"`
-	// Recipients are the connection numbers of the sessions that the enclave named for it; complete once Handled.
+	// Recipients are the connection numbers of the sessions that the enclave named for it, the first 1024; complete once Handled.
 	Recipients []uint64 `json:"recipient_connections"`
 	// Handled says that the enclave is done with it.
 	Handled bool `json:"handled"`
@@ -88,7 +92,7 @@ func (w *watch) delivery(f *abi.Frame) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i := range int(f.Count) {
-		if f.RefAt(i) == w.ref {
+		if f.RefAt(i) == w.ref && len(w.got.Recipients) < watchRecipients {
 			w.got.Recipients = append(w.got.Recipients, f.Conn)
 			return
 		}

@@ -44,3 +44,22 @@ func TestWatchRecordsOnePublication(t *testing.T) {
 	_, ok = r.Glimpse()
 	require.False(t, ok, "forgotten")
 }
+
+// TestWatchIsBounded: an enclave that names one publication again and again, and never is done with it, fills a list of fixed length.
+func TestWatchIsBounded(t *testing.T) {
+	r := &Router{}
+	frame, _, err := wire.Next(wire.AppendData(nil, []byte("blob"), [][]byte{[]byte("one")}), wire.MaxFrame)
+	require.NoError(t, err)
+	r.Watch()
+	r.watch.publication(7, &frame, 10)
+	for conn := range uint64(2 * watchRecipients) {
+		f, _, err := abi.Next(abi.AppendDeliver(nil, conn, []uint64{10, 10}, []byte("x")))
+		require.NoError(t, err)
+		r.watch.delivery(&f)
+	}
+	g, ok := r.Glimpse()
+	require.True(t, ok)
+	require.Len(t, g.Recipients, watchRecipients)
+	require.EqualValues(t, watchRecipients-1, g.Recipients[watchRecipients-1], "the first ones")
+	require.LessOrEqual(t, cap(r.watch.got.Recipients), 2*watchRecipients)
+}

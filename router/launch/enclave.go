@@ -125,7 +125,7 @@ func (e *enclave) accept(ctx context.Context, ln *net.UnixListener) (net.Conn, e
 		}
 		_ = ln.SetDeadline(time.Unix(1, 0))
 	}()
-	conn, err := ln.Accept()
+	conn, err := acceptFrom(ln, e.cmd.Process.Pid)
 	if err == nil {
 		return conn, nil
 	}
@@ -138,6 +138,21 @@ func (e *enclave) accept(ctx context.Context, ln *net.UnixListener) (net.Conn, e
 		return nil, ctx.Err()
 	}
 	return nil, fmt.Errorf("enclaved did not connect: %w", err)
+}
+
+// acceptFrom waits for the connection of process pid, which keeps its number when it starts itself again. The directory of the socket
+// keeps other users out; other processes of this user are hung up on.
+func acceptFrom(ln *net.UnixListener, pid int) (net.Conn, error) {
+	for {
+		conn, err := ln.AcceptUnix()
+		if err != nil {
+			return nil, err
+		}
+		if from(conn, pid) {
+			return conn, nil
+		}
+		_ = conn.Close()
+	}
 }
 
 // verdict says how enclaved ended; valid when exited is closed.
