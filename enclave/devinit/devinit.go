@@ -3,10 +3,13 @@
 // very binary on that platform, and a client with a grant for everything.
 //
 // Who may lie to it: whoever can write the directory, which is why it keeps it to
-// its owner. It promises to leave a complete directory alone (but for a policy of
-// an older binary and an expired grant, and it says so), to begin again one that
-// it left half-written, and to touch no other. It does not make anything that a
-// production policy accepts.
+// its owner and refuses one that belongs to somebody else, can be read or written
+// by others, or is reached through somebody else's symbolic link. It promises to
+// leave a complete directory alone (but for a policy of an older binary and an
+// expired grant, and it says so), to begin again one that it left half-written, if
+// everything in the way is its own, and to touch no other. It does not make
+// anything that a production policy accepts, and it does not promise anything when
+// a directory above can be rearranged by others meanwhile.
 package devinit
 
 import (
@@ -31,9 +34,6 @@ const (
 	AuthorityFile = "authority.key"
 	ClientKeyFile = "client.key"
 	GrantFile     = "client.grant"
-	// markerFile stands there while the directory is being written.
-	markerFile = ".dev-init"
-
 	// DomainName is the name of the development domain.
 	DomainName = "dev"
 	// Subject is the name of the development client.
@@ -53,6 +53,7 @@ const (
 	KindForeign Kind = 1 + iota // not empty, and not made here
 	KindDamaged                 // made here, but a file does not fit
 	KindSystem                  // the file system or randomness failed
+	KindUnsafe                  // somebody else owns it, or may read or write it
 )
 
 // Error is the error of this package; it names files, never what is in them.
@@ -70,7 +71,7 @@ func (e *Error) Error() string {
 		return fmt.Sprintf("dev-init: %s has files in it, but is not a complete directory of dev-init (%s is missing): name an empty or a new directory", e.Dir, e.File)
 	case KindDamaged:
 		return fmt.Sprintf("dev-init: %s in %s does not fit (%v): remove the directory to make a new one", e.File, e.Dir, e.Err)
-	default:
+	default: // KindSystem, KindUnsafe
 		return fmt.Sprintf("dev-init: %s: %v", e.Dir, e.Err)
 	}
 }
@@ -87,20 +88,21 @@ type Result struct {
 
 // Init makes dir, or brings it up to date, for an enclave of this measurement.
 func Init(dir string, measurement [32]byte, rand io.Reader, now time.Time) (Result, error) {
-	state, missing, err := inspect(dir)
-	switch {
-	case err != nil:
-		return Result{}, &Error{Dir: dir, Kind: KindSystem, Err: err}
-	case state == foreign:
-		return Result{}, &Error{Dir: dir, Kind: KindForeign, File: missing}
-	case state == complete:
+	state, err := inspect(dir)
+	if err == nil && state == complete {
 		return refresh(dir, measurement, now)
-	default:
-		if err := create(dir, measurement, rand, now); err != nil {
-			return Result{}, &Error{Dir: dir, Kind: KindSystem, Err: err}
-		}
-		return Result{Created: true}, nil
 	}
+	if err == nil && state == halfWritten {
+		err = removeBegun(dir)
+	}
+	if err == nil {
+		err = create(dir, measurement, rand, now)
+	}
+	var e *Error
+	if err != nil && !errors.As(err, &e) {
+		err = &Error{Dir: dir, Kind: KindSystem, Err: err}
+	}
+	return Result{Created: err == nil}, err
 }
 
 type state uint8
@@ -109,7 +111,6 @@ const (
 	empty state = iota
 	halfWritten
 	complete
-	foreign
 )
 
 // names are all files, as paths below the directory.
@@ -121,26 +122,38 @@ func names() []string {
 	return list
 }
 
-// inspect tells the state of dir, and for a foreign one the first missing file.
-func inspect(dir string) (state, string, error) {
+// inspect tells the state of dir. A directory that this package must not touch is
+// an *Error.
+func inspect(dir string) (state, error) {
 	entries, err := os.ReadDir(dir)
-	if errors.Is(err, os.ErrNotExist) || err == nil && len(entries) == 0 {
-		return empty, "", nil
+	if errors.Is(err, os.ErrNotExist) {
+		return empty, checkPath(dir)
 	}
-	if err != nil {
-		return 0, "", err
+	if err == nil {
+		err = checkOwner(dir)
+	}
+	if err != nil || len(entries) == 0 {
+		return empty, err
 	}
 	if _, err := os.Lstat(filepath.Join(dir, markerFile)); err == nil {
-		return halfWritten, "", nil
+		return halfWritten, checkDirs(dir)
 	}
 	for _, n := range names() {
-		if _, err := os.Stat(filepath.Join(dir, n)); errors.Is(err, os.ErrNotExist) {
-			return foreign, n, nil
+		if _, err := os.Lstat(filepath.Join(dir, n)); errors.Is(err, os.ErrNotExist) {
+			return 0, &Error{Dir: dir, Kind: KindForeign, File: n}
 		} else if err != nil {
-			return 0, "", err
+			return 0, err
 		}
 	}
-	return complete, "", nil
+	if err := checkDirs(dir); err != nil {
+		return 0, err
+	}
+	for _, n := range names() {
+		if err := checkFile(dir, n); err != nil {
+			return 0, err
+		}
+	}
+	return complete, nil
 }
 
 // create writes everything, between writing and removing the marker.
@@ -157,7 +170,7 @@ func create(dir string, measurement [32]byte, rand io.Reader, now time.Time) err
 			return err
 		}
 		if d == dir {
-			if err := writeFile(dir, markerFile, nil); err != nil {
+			if err := writeFile(dir, markerFile, marker(files)); err != nil {
 				return err
 			}
 		}

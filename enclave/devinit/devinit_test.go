@@ -123,15 +123,31 @@ func TestRenewsWhatAges(t *testing.T) {
 	}
 }
 
+// crashed makes of a complete directory what a crash before the end leaves.
+func crashed(t *testing.T, dir string) {
+	t.Helper()
+	files := map[string][]byte{}
+	for path, b := range contents(t, dir) {
+		name, err := filepath.Rel(dir, path)
+		require.NoError(t, err)
+		files[name] = []byte(b)
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, devinit.MarkerFile), devinit.Marker(files), 0o600))
+	require.NoError(t, os.Remove(filepath.Join(dir, devinit.ClientKeyFile)))
+}
+
 func TestBeginsAHalfWrittenOneAgain(t *testing.T) {
 	dir := t.TempDir()
 	_, err := initDir(dir, one, now)
 	require.NoError(t, err)
-	require.NoError(t, os.Remove(filepath.Join(dir, devinit.ClientKeyFile)))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, ".dev-init"), nil, 0o600)) // as a crash leaves it
-	r, err := initDir(dir, one, now)
+	crashed(t, dir)
+	before := contents(t, dir)
+	r, err := devinit.Init(dir, one, rand.NewChaCha8([32]byte{5}), now)
 	require.NoError(t, err)
 	require.True(t, r.Created)
+	for path, b := range contents(t, dir) {
+		require.NotEqual(t, before[path], b, path)
+	}
 	r, err = initDir(dir, one, now)
 	require.NoError(t, err)
 	require.Zero(t, r)
