@@ -65,6 +65,12 @@ type System struct {
 
 // Start runs `routerd --dev` from bin with its state in dir and waits until it is ready.
 func Start(ctx context.Context, bin, dir string, extra ...string) (*System, error) {
+	return StartTo(ctx, io.Discard, bin, dir, extra...)
+}
+
+// StartTo is Start; everything that routerd and enclaved print on either stream also goes to out, which must be safe for concurrent
+// use. After Stop nothing more comes.
+func StartTo(ctx context.Context, out io.Writer, bin, dir string, extra ...string) (*System, error) {
 	bin, err := filepath.Abs(bin) // a relative name without a slash would be looked up in PATH
 	if err != nil {
 		return nil, err
@@ -72,14 +78,14 @@ func Start(ctx context.Context, bin, dir string, extra ...string) (*System, erro
 	args := append([]string{"--dev", dir, "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--ready-json"}, extra...)
 	cmd := exec.Command(filepath.Join(bin, "routerd"), args...) // #nosec G204 -- the binary just built
 	s := &System{Dir: dir, cmd: cmd, done: make(chan error, 1), log: &tail{}}
-	cmd.Stderr = s.log
+	cmd.Stderr = io.MultiWriter(s.log, out)
 	cmd.SysProcAttr = dieWithParent()
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
 	}
 	ready := make(chan error, 1)
-	go s.supervise(stdout, ready)
+	go s.supervise(io.TeeReader(stdout, out), ready)
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	select {
