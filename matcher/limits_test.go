@@ -124,7 +124,8 @@ func TestIncomparableFiltersAreBounded(t *testing.T) {
 }
 
 // TestChains: filters nested in one another, inserted from either end or
-// shuffled, prune by covering and survive the removal of every second one.
+// shuffled, become one tree. An event looks at what matches and at what hangs
+// directly below that, also after the removal of every second filter.
 func TestChains(t *testing.T) {
 	const n = 1000
 	for name, at := range map[string]func(i int) int{
@@ -141,15 +142,73 @@ func TestChains(t *testing.T) {
 			handles[k] = h
 		}
 		check(t, s)
-		e, err := filter.NewEvent(filter.Attribute{Name: "x", Value: filter.Int(99)})
-		require.NoError(t, err)
-		require.Len(t, s.Match(&e, nil), 100, name)
+		require.Equal(t, 1, s.Stats().Roots, name)
+		matchX(t, s, -1, 0, 1)
+		matchX(t, s, 0, 1, 2)
+		matchX(t, s, 99, 100, 101)
 		for k := 0; k < n; k += 2 {
 			require.NoError(t, s.Remove(handles[k]))
 		}
 		check(t, s)
-		require.Len(t, s.Match(&e, nil), 50, name)
+		require.Equal(t, 1, s.Stats().Roots, name)
+		matchX(t, s, -1, 0, 1)
+		matchX(t, s, 99, 50, 51)
 	}
+}
+
+// matchX requires of the event x = v how many subscriptions it matches, and
+// after how many tests.
+func matchX(t *testing.T, s *Store, v int64, matches int, tests uint64) {
+	t.Helper()
+	e, err := filter.NewEvent(filter.Attribute{Name: "x", Value: filter.Int(v)})
+	require.NoError(t, err)
+	before := s.Stats().MatchTests
+	require.Len(t, s.Match(&e, nil), matches)
+	require.Equal(t, tests, s.Stats().MatchTests-before, "tests of x = %d", v)
+}
+
+// TestAdoption: a filter that comes after those it covers takes them below it,
+// and gives them back when it goes.
+func TestAdoption(t *testing.T) {
+	const n = 100
+	s := newStore(t, 1<<20)
+	for i := range n {
+		_, err := s.Insert(mustFilter(t, fmt.Sprintf("x BETWEEN %d AND %d", i, i+n)), uint64(i))
+		require.NoError(t, err)
+	}
+	require.Equal(t, n, s.Stats().Roots)
+	matchX(t, s, -1, 0, n)
+	broad, err := s.Insert(mustFilter(t, "x >= 0"), n)
+	require.NoError(t, err)
+	require.Equal(t, 1, s.Stats().Roots)
+	matchX(t, s, -1, 0, 1)
+	matchX(t, s, n-1, n+1, n+1)
+	require.NoError(t, s.Remove(broad))
+	check(t, s)
+	require.Equal(t, n, s.Stats().Roots)
+	matchX(t, s, -1, 0, n)
+}
+
+// TestRemovalOfABroadFilter: however many filters hang below one, its removal
+// compares at most InsertBudget of them.
+func TestRemovalOfABroadFilter(t *testing.T) {
+	const n = 20000
+	s := newStore(t, 16<<20)
+	broad, err := s.Insert(mustFilter(t, "EXISTS x"), n)
+	require.NoError(t, err)
+	for i := range n {
+		_, err := s.Insert(mustFilter(t, fmt.Sprintf("x BETWEEN %d AND %d", i, i+n)), uint64(i))
+		require.NoError(t, err)
+	}
+	before := s.Stats()
+	require.Equal(t, 1, before.Roots)
+	require.NoError(t, s.Remove(broad))
+	check(t, s)
+	after := s.Stats()
+	require.Equal(t, n, after.Roots)
+	require.LessOrEqual(t, after.InsertTests-before.InsertTests, uint64(InsertBudget))
+	require.Equal(t, before.Flat+1, after.Flat)
+	matchX(t, s, 10, 11, n)
 }
 
 // TestEqualFiltersOfTwoOwners: removing one leaves the other.
