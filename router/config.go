@@ -68,6 +68,9 @@ type Limits struct {
 	QueueBytes int
 	// QueueItems bounds the envelopes that wait for one session.
 	QueueItems int
+	// TotalQueueBytes bounds what waits for all sessions together, control blobs apart: towards it the longest queues drop first. It counts
+	// the bytes of frames; the memory behind them is less than twice as much.
+	TotalQueueBytes int
 	// ControlReserve is what control blobs (acknowledgements, replies, heartbeats) may take above QueueBytes. A session that exceeds
 	// also that is disconnected: a lost acknowledgement would only be repeated into the same full queue.
 	ControlReserve int
@@ -77,9 +80,12 @@ type Limits struct {
 	PayloadBytes int
 	// PauseMax bounds how long one publication frame waits for queues above half of their bound.
 	PauseMax time.Duration
-	// HoldMax bounds how long one session above half of its bound makes publishers wait: longer is not a burst but a slow
-	// consumer, which must not slow down others.
+	// HoldMax is the allowance of one session above half of its bound to make publishers wait. What it used comes back slowly: more
+	// is not a burst but a slow consumer, which must not slow down others.
 	HoldMax time.Duration
+	// SlowMax bounds how long a queue that was above half of its bound may stay above a quarter of it: then the session is
+	// ended, because a client that accepts a little of every chunk would keep its memory without end.
+	SlowMax time.Duration
 	// WriteTimeout bounds the time a client takes to accept one chunk (64 KiB, or one large payload).
 	WriteTimeout time.Duration
 	// Linger bounds the time an ended session has to take its last frames.
@@ -105,11 +111,13 @@ func DefaultLimits() Limits {
 		FrameTimeout:          30 * time.Second,
 		QueueBytes:            64 << 20,
 		QueueItems:            1 << 19,
+		TotalQueueBytes:       512 << 20,
 		ControlReserve:        256 << 10,
 		LinkBytes:             4 << 20,
 		PayloadBytes:          256 << 20,
 		PauseMax:              200 * time.Millisecond,
 		HoldMax:               2 * time.Second,
+		SlowMax:               30 * time.Second,
 		WriteTimeout:          10 * time.Second,
 		Linger:                time.Second,
 		PayloadGrace:          10 * time.Second,
@@ -172,11 +180,13 @@ func (l *Limits) faults() []error {
 		{"FrameTimeout", int64(l.FrameTimeout), 1},
 		{"QueueBytes", int64(l.QueueBytes), 1},
 		{"QueueItems", int64(l.QueueItems), 1},
+		{"TotalQueueBytes", int64(l.TotalQueueBytes), 1},
 		{"ControlReserve", int64(l.ControlReserve), wire.MaxHandshakeFrame},
 		{"LinkBytes", int64(l.LinkBytes), 1},
 		{"PayloadBytes", int64(l.PayloadBytes), 1},
 		{"PauseMax", int64(l.PauseMax), 1},
 		{"HoldMax", int64(l.HoldMax), 1},
+		{"SlowMax", int64(l.SlowMax), 1},
 		{"WriteTimeout", int64(l.WriteTimeout), 1},
 		{"Linger", int64(l.Linger), 1},
 		{"PayloadGrace", int64(l.PayloadGrace), 1},

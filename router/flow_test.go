@@ -53,7 +53,7 @@ func TestStalledClient(t *testing.T) {
 	require.Equal(t, 1.0, w.refused(wire.SlowConsumer))
 	good.publish("last", payload)
 	require.Equal(t, "last", string(must(good.next()).Blob))
-	w.eventually("its queue is given up", func() bool { return w.r.metrics.queueBytes.v.Load() == 0 })
+	w.eventually("its queue is given up", func() bool { return w.r.backlog.bytes.Load() == 0 })
 	w.eventually("payloads freed", func() bool { n, size := w.r.payloads.counts(); return n+size == 0 })
 	require.False(t, w.r.gate.shut())
 }
@@ -79,9 +79,9 @@ func TestControlReserve(t *testing.T) {
 func TestQueueBounds(t *testing.T) {
 	l := DefaultLimits()
 	l.QueueBytes, l.QueueItems, l.ControlReserve = 10000, 5, wire.MaxHandshakeFrame
-	g := newGate(time.Second)
-	var total gauge
-	q := newQueue(&l, g, &chunkPool{}, &total)
+	g := newGate(time.Second, time.Minute)
+	var all backlog
+	q := newQueue(&l, g, &chunkPool{}, &all, nil)
 	p := [][]byte{make([]byte, 100), make([]byte, 100)}
 	require.Equal(t, queued, q.deliver([]byte("b"), p, 200))
 	require.Equal(t, queued, q.deliver([]byte("b"), p, 200))
@@ -102,7 +102,7 @@ func TestQueueBounds(t *testing.T) {
 		sum += len(c.b)
 	}
 	require.Equal(t, sum, q.bytes)
-	require.Equal(t, int64(sum), total.v.Load())
+	require.Equal(t, int64(sum), all.bytes.Load())
 	for _, c := range work {
 		q.done(c)
 	}
@@ -120,8 +120,7 @@ func TestQueueBounds(t *testing.T) {
 // TestCoalescing: what is queued while the writer is busy comes out as few chunks, in order and complete.
 func TestCoalescing(t *testing.T) {
 	l := DefaultLimits()
-	var total gauge
-	q := newQueue(&l, newGate(time.Second), &chunkPool{}, &total)
+	q := newQueue(&l, newGate(time.Second, time.Minute), &chunkPool{}, &backlog{}, nil)
 	const n = 2000
 	for i := range n {
 		require.Equal(t, queued, q.deliver(fmt.Append(nil, i), [][]byte{make([]byte, 200)}, 200))
@@ -143,7 +142,7 @@ func TestCoalescing(t *testing.T) {
 
 func TestGateBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate(2 * time.Second)
+		g := newGate(2*time.Second, time.Minute)
 		q := &queue{}
 		waited := func() time.Duration {
 			begin := time.Now()
@@ -155,7 +154,7 @@ func TestGateBounds(t *testing.T) {
 		require.Equal(t, 200*time.Millisecond, waited(), "a frame waits PauseMax at most")
 		go func() {
 			time.Sleep(50 * time.Millisecond)
-			g.open(q)
+			g.open(q, time.Now())
 		}()
 		require.Equal(t, 50*time.Millisecond, waited())
 		require.Zero(t, waited())
@@ -164,13 +163,15 @@ func TestGateBounds(t *testing.T) {
 		time.Sleep(2*time.Second + 1)
 		g.expire(time.Now())
 		require.Zero(t, waited(), "a session holds the gate HoldMax at most")
+		g.open(q, time.Now())
 		g.close(q, time.Now())
-		require.Zero(t, waited(), "and must come below its mark first")
-		g.open(q)
+		require.Zero(t, waited(), "and has nothing left when it comes again")
+		g.open(q, time.Now())
+		time.Sleep(holdRefill * time.Second)
 		g.close(q, time.Now())
-		require.True(t, g.shut())
-		g.open(q)
-		g.open(q)
+		require.True(t, g.shut(), "it comes back slowly")
+		g.open(q, time.Now())
+		g.open(q, time.Now())
 		require.False(t, g.shut())
 		synctest.Wait()
 	})

@@ -6,63 +6,116 @@ import (
 	"time"
 )
 
-// gate makes publishers wait while a delivery queue is above half of its bound, so that an ordinary burst loses nothing. Both
-// sides of the wait are bounded: a frame waits at most PauseMax, and a session holds the gate at most HoldMax before it has
-// to come below the mark again.
-type gate struct {
-	hold time.Duration
+const (
+	// holdRefill is how many seconds without holding give a session one second back: in the long run it makes publishers wait a
+	// seventeenth of the time.
+	holdRefill = 16
+	// sharedHolds is how many HoldMax all sessions have together: more would let a few that take turns, or that come anew with
+	// a fresh allowance, keep the gate shut.
+	sharedHolds = 4
+	// sharedRefill is holdRefill of all sessions together: a fifth of the time.
+	sharedRefill = 4
+)
 
-	live    atomic.Int32 // holders that still count
+// gate makes publishers wait while a delivery queue is above its mark, so that an ordinary burst loses nothing. The wait
+// is bounded for a frame, which waits at most PauseMax, and for a session, which has HoldMax to hold the gate and gets it back
+// slowly, however often it comes below its mark meanwhile. Without allowance a session does not hold: its queue fills and drops.
+type gate struct {
+	hold time.Duration // allowance of a session
+	slow time.Duration // longest time above the mark
+
+	live    atomic.Int32 // holders that count
 	mu      sync.Mutex
-	holders map[*queue]time.Time // zero time: held too long, counts no more
-	opened  chan struct{}        // closed when live becomes 0
+	holders map[*queue]*holder // the queues above their marks
+	spent   spending           // of all sessions together
+	opened  chan struct{}      // closed when live becomes 0
 }
 
-func newGate(hold time.Duration) *gate {
-	return &gate{hold: hold, holders: map[*queue]time.Time{}}
+// holder is a queue above its mark.
+type holder struct {
+	since  time.Time
+	counts bool // makes publishers wait
+}
+
+// spending is the part of an allowance that has been used. The zero value is none.
+type spending struct {
+	used time.Duration
+	at   time.Time // when used was true
+	on   bool      // it is being used
+}
+
+// settle brings used up to date; refill is how much time gives one unit back.
+func (s *spending) settle(now time.Time, refill int) time.Duration {
+	passed := now.Sub(s.at)
+	if s.on {
+		s.used += passed
+	} else {
+		s.used = max(0, s.used-passed/time.Duration(refill))
+	}
+	s.at = now
+	return s.used
+}
+
+func newGate(hold, slow time.Duration) *gate {
+	return &gate{hold: hold, slow: slow, holders: map[*queue]*holder{}}
 }
 
 // close is called by a queue that went above its mark.
 func (g *gate) close(q *queue, now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if _, ok := g.holders[q]; ok {
+	if g.holders[q] != nil {
 		return
 	}
-	g.holders[q] = now
+	h := &holder{since: now}
+	g.holders[q] = h
+	if q.held.settle(now, holdRefill) >= g.hold || g.spent.settle(now, sharedRefill) >= sharedHolds*g.hold {
+		return
+	}
+	h.counts, q.held.on = true, true
 	if g.live.Add(1) == 1 {
+		g.spent.on = true
 		g.opened = make(chan struct{})
 	}
 }
 
-// open is called by a queue that came below its mark or ended.
-func (g *gate) open(q *queue) {
+// open is called by a queue that came well below its mark or ended.
+func (g *gate) open(q *queue, now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	since, ok := g.holders[q]
-	delete(g.holders, q)
-	if ok && !since.IsZero() {
-		g.less()
+	if h := g.holders[q]; h != nil {
+		g.release(q, h, now)
+		delete(g.holders, q)
 	}
 }
 
-// expire is called by the ticker.
-func (g *gate) expire(now time.Time) {
-	if g.live.Load() == 0 {
-		return
-	}
+// expire is called by the ticker: it ends what has used its allowance up, and returns the queues that have been above their marks
+// for too long.
+func (g *gate) expire(now time.Time) (slow []*queue) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for q, since := range g.holders {
-		if !since.IsZero() && now.Sub(since) > g.hold {
-			g.holders[q] = time.Time{}
-			g.less()
+	over := g.spent.settle(now, sharedRefill) >= sharedHolds*g.hold
+	for q, h := range g.holders {
+		if over || q.held.settle(now, holdRefill) >= g.hold {
+			g.release(q, h, now)
+		}
+		if now.Sub(h.since) > g.slow {
+			slow = append(slow, q)
 		}
 	}
+	return slow
 }
 
-func (g *gate) less() {
+// release ends the holding of a queue.
+func (g *gate) release(q *queue, h *holder, now time.Time) {
+	if !h.counts {
+		return
+	}
+	q.held.settle(now, holdRefill)
+	h.counts, q.held.on = false, false
 	if g.live.Add(-1) == 0 {
+		g.spent.settle(now, sharedRefill)
+		g.spent.on = false
 		close(g.opened)
 	}
 }

@@ -11,11 +11,6 @@ import (
 
 const namespace = "scbr"
 
-// gauge is a number that many goroutines change and only a scrape reads.
-type gauge struct{ v atomic.Int64 }
-
-func (g *gauge) add(n int64) { g.v.Add(n) }
-
 // metrics are the router's collectors. Labels take values from fixed lists only: nothing in them depends on a client.
 type metrics struct {
 	refusals      *prometheus.CounterVec
@@ -29,8 +24,7 @@ type metrics struct {
 	swept                                  prometheus.Counter
 	batchBytes                             prometheus.Histogram
 
-	queueBytes gauge
-	stats      atomic.Pointer[abi.StatsBody]
+	stats atomic.Pointer[abi.StatsBody]
 }
 
 // dropReasons are the values of the drop metric's label.
@@ -42,6 +36,8 @@ func (v verdict) reason() string {
 		return "session_ended"
 	case dropLarge:
 		return "delivery_too_large"
+	case dropMemory:
+		return "memory"
 	case overflow:
 		return "control_reserve_full"
 	case queued:
@@ -103,7 +99,7 @@ func (m *metrics) register(reg *prometheus.Registry, r *Router) error {
 		m.deliveries, m.pauses, m.pausedSeconds, m.swept, m.batchBytes,
 		gaugeFunc("router", "sessions", "Confirmed sessions.", func() float64 { _, n := r.admission.counts(); return float64(n) }),
 		gaugeFunc("router", "half_open", "Key exchanges going on.", func() float64 { n, _ := r.admission.counts(); return float64(n) }),
-		gaugeFunc("router", "queue_bytes", "Bytes waiting for clients.", func() float64 { return float64(m.queueBytes.v.Load()) }),
+		gaugeFunc("router", "queue_bytes", "Bytes waiting for clients.", func() float64 { return float64(r.backlog.bytes.Load()) }),
 		gaugeFunc("router", "payloads", "Payloads waiting for the enclave.", func() float64 { n, _ := r.payloads.counts(); return float64(n) }),
 		gaugeFunc("router", "payload_bytes", "Bytes of payloads waiting for the enclave.", func() float64 { _, n := r.payloads.counts(); return float64(n) }),
 		stat("subscriptions", "Subscriptions stored.", func(s *abi.StatsBody) float64 { return float64(s.Subscriptions) }),

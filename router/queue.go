@@ -2,12 +2,15 @@ package router
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/scbr/scbr/router/wire"
 )
 
 const (
+	// tinyChunk follows a shared payload: usually only the head of the next one goes into it.
+	tinyChunk = 1 << 10
 	// smallChunk is the first chunk of an empty queue: most answers to a waiting client fit.
 	smallChunk = 4 << 10
 	// largeChunk is every other chunk, and with it the size of a coalesced write: about 45 packets, more than one GSO send.
@@ -22,6 +25,7 @@ const (
 	dropFull
 	dropEnded
 	dropLarge
+	dropMemory
 	overflow // the session has to be disconnected
 )
 
@@ -31,17 +35,25 @@ type queue struct {
 	limits *Limits
 	gate   *gate
 	chunks *chunkPool
-	total  *gauge
+	all    *backlog
+	slow   func()   // ends the session as a slow consumer
+	held   spending // guarded by the gate
 
 	mu      sync.Mutex
 	work    sync.Cond
 	pending []chunk
 	bytes   int // with what the writer is writing
 	items   int
-	above   bool // above half of its bound: holds the gate
+	above   bool // went above its mark, and is not yet well below it
 	idle    bool // the writer waits
 	ended   bool // takes nothing more
 	last    wire.Kind
+}
+
+// backlog is what waits in all queues together. Only the dispatcher makes it grow.
+type backlog struct {
+	bytes  atomic.Int64
+	queues atomic.Int64 // that are not empty
 }
 
 // chunk is a piece of the byte stream.
@@ -51,8 +63,8 @@ type chunk struct {
 	shared bool // a payload that other queues hold as well
 }
 
-func newQueue(l *Limits, g *gate, p *chunkPool, total *gauge) *queue {
-	q := &queue{limits: l, gate: g, chunks: p, total: total}
+func newQueue(l *Limits, g *gate, p *chunkPool, all *backlog, slow func()) *queue {
+	q := &queue{limits: l, gate: g, chunks: p, all: all, slow: slow}
 	q.work.L = &q.mu
 	return q
 }
@@ -88,6 +100,11 @@ func (q *queue) deliver(blob []byte, payloads [][]byte, payloadBytes int) verdic
 	if q.bytes+n > q.limits.QueueBytes || q.items+len(payloads) > q.limits.QueueItems {
 		return dropFull
 	}
+	// What one queue may hold is what is left for all: the longest ones reach it first, a short one always finds room,
+	// and the total is never exceeded.
+	if int64(q.bytes+n) > int64(q.limits.TotalQueueBytes)-q.all.bytes.Load() {
+		return dropMemory
+	}
 	for wire.DataSize(len(blob), len(payloads), payloadBytes) > wire.MaxFrame && len(payloads) > 0 {
 		k, size := leading(payloads)
 		c := q.room(wire.HeaderBytes + 2)
@@ -100,11 +117,21 @@ func (q *queue) deliver(blob []byte, payloads [][]byte, payloadBytes int) verdic
 	c.b = wire.AppendDeliveryHead(c.b, blob, len(payloads), payloadBytes)
 	q.grow(wire.DataOverhead+len(blob), 0)
 	q.put(payloads)
-	if !q.above && q.bytes > q.limits.QueueBytes/2 {
+	if !q.above && q.beyond(2) {
 		q.above = true
 		q.gate.close(q, time.Now())
 	}
 	return queued
+}
+
+// beyond says whether the queue holds more than a part'th of what it may: of its own bound, or of an equal share of
+// the total when that part of the total is in use.
+func (q *queue) beyond(part int) bool {
+	if q.bytes > q.limits.QueueBytes/part {
+		return true
+	}
+	room := int64(q.limits.TotalQueueBytes / part)
+	return q.all.bytes.Load() > room && int64(q.bytes) > room/max(1, q.all.queues.Load())
 }
 
 // leading is how many payloads fit into a frame of their own.
@@ -144,17 +171,23 @@ func (q *queue) room(n int) *chunk {
 		}
 	}
 	size := largeChunk
-	if len(q.pending) == 0 {
+	switch k := len(q.pending); {
+	case k == 0:
 		size = smallChunk
+	case q.pending[k-1].shared:
+		size = tinyChunk
 	}
 	q.pending = append(q.pending, chunk{b: q.chunks.get(max(size, n))})
 	return &q.pending[len(q.pending)-1]
 }
 
 func (q *queue) grow(bytes, items int) {
+	if q.bytes == 0 && bytes > 0 {
+		q.all.queues.Add(1)
+	}
 	q.bytes += bytes
 	q.items += items
-	q.total.add(int64(bytes))
+	q.all.bytes.Add(int64(bytes))
 }
 
 // wake starts the writer if it waits for work.
@@ -174,7 +207,8 @@ func (q *queue) end(kind wire.Kind) {
 		return
 	}
 	q.ended, q.last = true, kind
-	q.gate.open(q)
+	q.gate.open(q, time.Now())
+	q.above = false
 	q.work.Signal()
 }
 
@@ -196,23 +230,30 @@ func (q *queue) done(c chunk) {
 	q.mu.Lock()
 	q.bytes -= len(c.b)
 	q.items -= c.items
-	if q.above && q.bytes <= q.limits.QueueBytes/2 {
+	q.all.bytes.Add(-int64(len(c.b)))
+	if q.bytes == 0 && len(c.b) > 0 {
+		q.all.queues.Add(-1)
+	}
+	// Well below the mark only: a reader that follows closely would open and close the gate with every chunk.
+	if q.above && !q.beyond(4) {
 		q.above = false
-		q.gate.open(q)
+		q.gate.open(q, time.Now())
 	}
 	q.mu.Unlock()
-	q.total.add(-int64(len(c.b)))
 	if !c.shared {
 		q.chunks.put(c.b)
 	}
 }
 
-// chunkPool keeps chunks of the two sizes.
-type chunkPool struct{ small, large sync.Pool }
+// chunkPool keeps chunks of the three sizes.
+type chunkPool struct{ tiny, small, large sync.Pool }
 
 func (p *chunkPool) get(n int) []byte {
 	var b *[]byte
 	switch {
+	case n <= tinyChunk:
+		b, _ = p.tiny.Get().(*[]byte)
+		n = tinyChunk
 	case n <= smallChunk:
 		b, _ = p.small.Get().(*[]byte)
 		n = smallChunk
@@ -228,6 +269,8 @@ func (p *chunkPool) get(n int) []byte {
 
 func (p *chunkPool) put(b []byte) {
 	switch cap(b) {
+	case tinyChunk:
+		p.tiny.Put(&b)
 	case smallChunk:
 		p.small.Put(&b)
 	case largeChunk:

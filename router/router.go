@@ -27,6 +27,7 @@ type Router struct {
 	payloads  *payloads
 	gate      *gate
 	chunks    chunkPool
+	backlog   backlog
 	link      *linkWriter
 	watch     watch
 	nextConn  atomic.Uint64
@@ -50,7 +51,7 @@ func New(cfg Config) (*Router, error) {
 		cfg: cfg, limits: cfg.Limits, log: cfg.Logger, tap: cfg.Tap,
 		metrics:  newMetrics(),
 		payloads: newPayloads(cfg.Limits.PayloadBytes),
-		gate:     newGate(cfg.Limits.HoldMax),
+		gate:     newGate(cfg.Limits.HoldMax, cfg.Limits.SlowMax),
 		greeted:  make(chan struct{}),
 		ready:    make(chan struct{}),
 		sessions: map[uint64]*session{},
@@ -209,7 +210,9 @@ func (r *Router) tick(ctx context.Context) {
 		case <-t.C:
 		}
 		r.link.idle(frame)
-		r.gate.expire(time.Now())
+		for _, q := range r.gate.expire(time.Now()) {
+			q.slow()
+		}
 		if n := r.payloads.sweep(grace); n > 0 {
 			r.metrics.swept.Add(float64(n))
 		}

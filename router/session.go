@@ -78,7 +78,7 @@ func (r *Router) serveConn(ctx context.Context, conn *quic.Conn) {
 		return
 	}
 	s := &session{r: r, id: r.nextConn.Add(1), conn: conn, stream: stream, ticket: t}
-	s.queue = newQueue(&r.limits, r.gate, &r.chunks, &r.metrics.queueBytes)
+	s.queue = newQueue(&r.limits, r.gate, &r.chunks, &r.backlog, func() { s.stop(wire.SlowConsumer) })
 	if kind := r.add(s); kind != 0 {
 		r.refuseConn(conn, kind)
 		return
