@@ -23,6 +23,9 @@ func readInterval(words []uint64) interval {
 	case entryStrings:
 		v.ends = words[1]
 		v.lo.sub, v.hi.sub = lowSub(head), highSub(head)
+		if head&entryPrefix != 0 {
+			v.hi.sub = 1
+		}
 	default: // no ends
 	}
 	return v

@@ -9,11 +9,13 @@ import "github.com/scbr/scbr/matcher/filter"
 //	bits 32-35  kind
 //	bit  36     last entry of the filter
 //	bit  37     implied by the cluster the filter is in
+//	bit  38     entryStrings only: the strings that begin with the low end
 //	bits 40-51  sub of the low end
-//	bits 52-63  sub of the high end
+//	bits 52-63  sub of the high end; with bit 38 the bytes of the low one
 const (
 	entryLast    = 1 << 36
 	entryImplied = 1 << 37
+	entryPrefix  = 1 << 38
 	lowSubShift  = 40
 	highSubShift = 52
 	// maxEntryWords bounds a filter: the predicate that takes most is != of a
@@ -162,7 +164,7 @@ func (x *encoder) constraint(attr uint32, c filter.Constraint) {
 	case filter.Numbers:
 		x.numbers(attr, c.Low(), c.High())
 	case filter.Strings:
-		x.strings(attr, c.Low(), c.High())
+		x.strings(attr, c.Low(), c.High(), c.IsPrefix())
 	}
 	for i := 0; i < c.Excluded() && x.err == nil; i++ {
 		x.keyed(attr, entryNot, c.ExcludedAt(i))
@@ -203,9 +205,13 @@ func (x *encoder) numbers(attr uint32, lo, hi filter.Bound) {
 	}
 }
 
-func (x *encoder) strings(attr uint32, lo, hi filter.Bound) {
+func (x *encoder) strings(attr uint32, lo, hi filter.Bound, prefix bool) {
 	at := x.n
-	x.put(entryHead(attr, entryStrings, openSub(lo), openSub(hi)))
+	head := entryHead(attr, entryStrings, openSub(lo), openSub(hi))
+	if prefix {
+		head = entryPrefix | entryHead(attr, entryStrings, 0, uint16(len(lo.Value.Str())))
+	}
+	x.put(head)
 	x.put(0)
 	if lo.Set {
 		x.words[at+1] = withLow(x.words[at+1], x.text(lo.Value.Str()))

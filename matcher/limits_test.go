@@ -3,6 +3,7 @@ package matcher
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/scbr/scbr/matcher/filter"
@@ -209,6 +210,101 @@ func TestRemovalOfABroadFilter(t *testing.T) {
 	require.LessOrEqual(t, after.InsertTests-before.InsertTests, uint64(InsertBudget))
 	require.Equal(t, before.Flat+1, after.Flat)
 	matchX(t, s, 10, 11, n)
+}
+
+// TestLongPrefixes: filters for prefixes that share their first 900 bytes are
+// told apart without reading these again for each.
+func TestLongPrefixes(t *testing.T) {
+	const n = 2000
+	s := newStore(t, 8<<20)
+	common := strings.Repeat("p", 900)
+	for i := range n {
+		_, err := s.Insert(mustFilter(t, fmt.Sprintf("x LIKE '%s%04d%s%%'", common, i, strings.Repeat("q", i%2))), uint64(i))
+		require.NoError(t, err)
+	}
+	for _, c := range []struct {
+		value string
+		want  []uint64
+		texts uint64 // one for each length of prefix that is not longer
+	}{
+		{"0006", []uint64{6}, 1},
+		{"0007", nil, 1},
+		{"0007q and more", []uint64{7}, 2},
+		{"x0067", nil, 2},
+		{"", nil, 0},
+	} {
+		e, err := filter.NewEvent(filter.Attribute{Name: "x", Value: filter.String(common + c.value)})
+		require.NoError(t, err)
+		before := s.Stats()
+		got := s.Match(&e, nil)
+		require.Equal(t, c.want, got)
+		after := s.Stats()
+		require.Equal(t, uint64(n), after.MatchTests-before.MatchTests)
+		require.Equal(t, c.texts, after.MatchTexts-before.MatchTexts)
+	}
+}
+
+// TestPrefixesOfSeveralStrings: what is remembered of one string or length is
+// not taken for another, and intervals that are nearly prefixes are none.
+func TestPrefixesOfSeveralStrings(t *testing.T) {
+	s := newStore(t, 1<<16)
+	long := strings.Repeat("z", cutSlots+1)
+	for tag, text := range []string{
+		"a LIKE 'x1%' AND b LIKE 'y1%'",
+		"a LIKE 'y1%'",
+		"b LIKE 'x1%'",
+		"a >= 'x1' AND a < 'x2'",
+		"a > 'x1' AND a < 'x2'",
+		"a BETWEEN 'x1' AND 'x2'",
+		"a >= 'x1' AND a < 'y'",
+		"a LIKE 'z%'",
+		"a LIKE '" + long + "%'",
+	} {
+		_, err := s.Insert(mustFilter(t, text), uint64(tag))
+		require.NoError(t, err)
+	}
+	require.Equal(t, 4, s.Stats().Roots, "1, 2, 6 and 7 cover the others")
+	for _, c := range []struct {
+		a, b string
+		want []uint64
+	}{
+		{"x1", "y1", []uint64{0, 3, 5, 6}},
+		{"y1z", "x1z", []uint64{1, 2}},
+		{"x1z", "y1z", []uint64{0, 3, 4, 5, 6}},
+		{"x", "y", nil},
+		{"x2", "y2", []uint64{5, 6}},
+		{"x2z", "x1", []uint64{2, 6}},
+		{long[1:], "y", []uint64{7}},
+		{long + "z", "y", []uint64{7, 8}},
+	} {
+		e, err := filter.NewEvent(filter.Attribute{Name: "a", Value: filter.String(c.a)}, filter.Attribute{Name: "b", Value: filter.String(c.b)})
+		require.NoError(t, err)
+		got := s.Match(&e, nil)
+		slices.Sort(got)
+		require.Equal(t, c.want, got)
+	}
+}
+
+// TestPrefixCovers: a prefix covers what lies in its interval and no more.
+func TestPrefixCovers(t *testing.T) {
+	s := newStore(t, 1<<16)
+	_, err := s.Insert(mustFilter(t, "a LIKE 'x1%'"), 1)
+	require.NoError(t, err)
+	for text, want := range map[string]bool{
+		"a > 'x1' AND a < 'x2'":    true,
+		"a >= 'x1' AND a < 'x2'":   true,
+		"a LIKE 'x12%'":            true,
+		"a = 'x1'":                 true,
+		"a BETWEEN 'x1' AND 'x2'":  false,
+		"a LIKE 'x%'":              false,
+		"a >= 'x1'":                false,
+		"a > 'x0' AND a < 'x2'":    false,
+		"a = 'x2'":                 false,
+		"b LIKE 'x1%'":             false,
+		"b = 1 AND a LIKE 'x1yz%'": true,
+	} {
+		require.Equal(t, want, s.Covered(mustFilter(t, text)), text)
+	}
 }
 
 // TestEqualFiltersOfTwoOwners: removing one leaves the other.

@@ -19,6 +19,7 @@ type resolved struct {
 // where dst has to grow.
 func (s *Store) Match(e *filter.Event, dst []uint64) []uint64 {
 	n := s.resolve(e)
+	s.epoch++
 	if s.always != 0 {
 		dst = s.collect(s.always, dst)
 	}
@@ -149,7 +150,7 @@ func (s *Store) holds(head uint64, p uint32) bool {
 	case entryNumber:
 		return isNumber(x.key.key)
 	case entryStrings:
-		return x.key.key >= keyString && s.insideStrings(w[p+1], lowSub(head), highSub(head), x.text)
+		return x.key.key >= keyString && s.holdsStrings(head, w[p+1], i-1)
 	default: // TRUE and FALSE are in no cluster
 		return false
 	}

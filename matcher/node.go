@@ -249,7 +249,8 @@ func (s *Store) account(left int) {
 }
 
 // displace takes n out of its cluster. Its children settle below a sibling
-// that covers them, or where n was.
+// that covers them, as far as the budget goes, or where n was. Relinking them is
+// linear: a few words each, less than an event that n matches costs.
 func (s *Store) displace(n uint32) {
 	budget := InsertBudget
 	w := s.a.w

@@ -31,6 +31,7 @@ type Stats struct {
 	Used          int64 // of which is in use
 	Budget        int64 // what Memory says, or else its reservation
 	MatchTests    uint64
+	MatchTexts    uint64 // of which looked at a string's bytes
 	InsertTests   uint64 // by Insert and Remove
 	CoverTests    uint64 // by Covered
 	Flat          uint64 // operations that used up InsertBudget
@@ -61,6 +62,8 @@ type Store struct {
 	event [filter.MaxAttributes]resolved
 	shape shape
 	slot  [slots]uint8 // attribute record, low byte: 1 + index in event
+	epoch uint64       // number of the current event
+	cuts  [cutSlots]cut
 }
 
 // New returns an empty Store that lives in mem, which nobody else may touch

@@ -49,6 +49,12 @@ func (c Constraint) Low() Bound { return c.lo }
 // High returns the upper end of an interval.
 func (c Constraint) High() Bound { return c.hi }
 
+// IsPrefix reports whether the interval of Strings holds exactly the strings
+// that begin with its low end.
+func (c Constraint) IsPrefix() bool {
+	return c.kind == Strings && c.lo.Set && !c.lo.Open && prefixEnd(c.lo.Value.str) == c.hi
+}
+
 // Excluded returns the number of points taken out of an interval.
 func (c Constraint) Excluded() int { return len(c.not) }
 

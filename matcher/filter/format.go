@@ -48,7 +48,7 @@ func (c *Constraint) appendText(b []byte) []byte {
 }
 
 func (c *Constraint) appendEnds(b []byte, name string) []byte {
-	if c.kind == Strings && c.lo.Set && !c.lo.Open && prefixEnd(c.lo.Value.str) == c.hi {
+	if c.IsPrefix() {
 		b = append(append(b, name...), " LIKE '"...)
 		b = append(b, likeEscape.Replace(c.lo.Value.str)...)
 		return append(b, "%'"...)
