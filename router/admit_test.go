@@ -238,3 +238,20 @@ func TestRefusedAreBounded(t *testing.T) {
 	defer a.mu.Unlock()
 	require.Zero(t, a.refusing)
 }
+
+// TestWindowsAreReturned: what a connection took of the budget for receive windows is there again after its end.
+func TestWindowsAreReturned(t *testing.T) {
+	w := start(t)
+	taken := func() uint64 {
+		w.r.admission.mu.Lock()
+		defer w.r.admission.mu.Unlock()
+		return w.r.admission.windows
+	}
+	c := w.session()
+	s := w.r.find(w.e.lastConn())
+	require.True(t, w.r.admission.widen(s.conn, 1<<20))
+	require.GreaterOrEqual(t, taken(), uint64(1<<20))
+	require.False(t, w.r.admission.widen(s.conn, windowBudget), "over the budget")
+	_ = c.conn.CloseWithError(0, "")
+	w.eventually("the budget is whole again", func() bool { return taken() == 0 })
+}

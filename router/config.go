@@ -76,7 +76,7 @@ type Limits struct {
 	ControlReserve int
 	// LinkBytes bounds what waits for the link; above it, readers of clients wait.
 	LinkBytes int
-	// PayloadBytes bounds the payloads the enclave has not handled yet; above it, readers of clients wait.
+	// PayloadBytes bounds the payloads the enclave has not handled yet, each with an overhead of 128 bytes; above it, readers of clients wait.
 	PayloadBytes int
 	// PauseMax bounds how long one publication frame waits for queues above half of their bound.
 	PauseMax time.Duration

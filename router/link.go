@@ -46,7 +46,8 @@ func (l *linkWriter) append(frames []byte, stopped func() bool) error {
 	return nil
 }
 
-// control queues a frame without regard to the bound: for frames of which there is at most one per connection.
+// control queues a frame without regard to the bound: a Close, of which there is at most one for each Open, and Opens are bounded
+// by append.
 func (l *linkWriter) control(frame []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

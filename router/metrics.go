@@ -101,7 +101,7 @@ func (m *metrics) register(reg *prometheus.Registry, r *Router) error {
 		gaugeFunc("router", "half_open", "Key exchanges going on.", func() float64 { n, _ := r.admission.counts(); return float64(n) }),
 		gaugeFunc("router", "queue_bytes", "Bytes waiting for clients.", func() float64 { return float64(r.backlog.bytes.Load()) }),
 		gaugeFunc("router", "payloads", "Payloads waiting for the enclave.", func() float64 { n, _ := r.payloads.counts(); return float64(n) }),
-		gaugeFunc("router", "payload_bytes", "Bytes of payloads waiting for the enclave.", func() float64 { _, n := r.payloads.counts(); return float64(n) }),
+		gaugeFunc("router", "payload_bytes", "Bytes of payloads waiting for the enclave, with 128 for each payload.", func() float64 { _, n := r.payloads.counts(); return float64(n) }),
 		stat("subscriptions", "Subscriptions stored.", func(s *abi.StatsBody) float64 { return float64(s.Subscriptions) }),
 		stat("store_bytes", "Bytes of the subscription store in use, rounded up to 64 KiB.", func(s *abi.StatsBody) float64 { return float64(s.StoreBytes) }),
 		stat("budget_bytes", "Bytes the subscription store may use.", func(s *abi.StatsBody) float64 { return float64(s.BudgetBytes) }),

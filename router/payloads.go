@@ -13,6 +13,9 @@ const (
 	shareBytes = 4 << 10
 	// pageSlots is the number of references a page covers: one full publish frame.
 	pageSlots = wire.MaxPayloads
+	// slotBytes is what a payload costs beside its bytes (its slot, and the slab of a frame with one payload): empty payloads
+	// are not free.
+	slotBytes = 128
 	// maxSparePages bounds the empty pages kept for reuse (32 KiB each).
 	maxSparePages = 16
 	// slabClasses covers slabs of 1 B .. MaxFrame by powers of two.
@@ -67,6 +70,9 @@ func newPayloads(bound int) *payloads {
 	return p
 }
 
+// cost is what the payloads of a frame count.
+func cost(f *wire.Frame) int { return f.PayloadBytes() + f.Count*slotBytes }
+
 // room says whether n more bytes fit. A single frame always fits into an empty store.
 func (p *payloads) room(n int) bool { return p.bytes == 0 || p.bytes+n <= p.bound }
 
@@ -98,7 +104,7 @@ func (p *payloads) reserve(n int, stopped func() bool) error {
 	return nil
 }
 
-// store copies the payloads of a frame, whose bytes have been reserved, and returns the first of their references.
+// store copies the payloads of a frame, whose cost has been reserved, and returns the first of their references.
 func (p *payloads) store(o *owner, f *wire.Frame) (ref uint64) {
 	s := p.newSlab(smallBytes(f))
 	s.owner = o
@@ -220,7 +226,7 @@ func (p *payloads) free(ref uint64, n int) (known int) {
 // drop empties one slot.
 func (p *payloads) drop(pg *page, i int) *slab {
 	s := pg.slots[i].f
-	p.bytes -= len(pg.slots[i].b)
+	p.bytes -= len(pg.slots[i].b) + slotBytes
 	pg.slots[i] = slot{}
 	pg.live--
 	p.live--

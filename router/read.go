@@ -185,7 +185,7 @@ func (rd *reader) data(f *wire.Frame) (kind wire.Kind, more bool) {
 		if rd.pause() != nil {
 			return 0, false
 		}
-		if rd.reserve(f.PayloadBytes()) != nil {
+		if rd.reserve(cost(f)) != nil {
 			return 0, false
 		}
 		ref = r.payloads.store(&s.owner, f)
@@ -233,6 +233,7 @@ func (rd *reader) flush() error {
 		return nil
 	}
 	err := rd.s.r.link.append(rd.out, rd.s.gone.Load)
+	rd.s.known = rd.s.known || err == nil // the first frame of all is Open
 	rd.out = rd.out[:0]
 	return err
 }

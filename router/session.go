@@ -37,6 +37,8 @@ type session struct {
 	phase   atomic.Uint32
 	gone    atomic.Bool // set once, by stop
 	touched bool        // dispatcher only: has new work for its writer
+	known   bool        // reader only: the enclave was sent its Open
+	deaf    bool        // writer only, read after its end: the stream takes nothing more
 
 	mu       sync.Mutex // guards the deadlines against stop
 	endKind  wire.Kind
@@ -95,6 +97,8 @@ func (r *Router) refuseConn(conn *quic.Conn, kind wire.Kind) {
 func (s *session) serve(deadline time.Time) {
 	var writer sync.WaitGroup
 	writer.Go(s.write)
+	// A reader that waits for the enclave does not read, and would not notice that its client is gone.
+	defer context.AfterFunc(s.conn.Context(), func() { s.stop(0) })()
 	rd := reader{s: s, deadline: deadline}
 	s.stop(rd.loop())
 	// Everything below is bounded: the writer gives up when its last deadline has passed.
@@ -107,8 +111,11 @@ func (s *session) serve(deadline time.Time) {
 	s.mu.Unlock()
 	if kind != 0 {
 		s.r.metrics.refusals.WithLabelValues(kind.String()).Inc()
-		s.linger()
+		if !s.deaf {
+			s.linger()
+		}
 	}
+	// The number of this error is how a client learns why, whether or not it could still be sent the refusal.
 	_ = s.conn.CloseWithError(quic.ApplicationErrorCode(kind), "")
 }
 
@@ -161,7 +168,7 @@ func (s *session) closeLink() {
 	s.mu.Lock()
 	silenced := s.silenced
 	s.mu.Unlock()
-	if silenced || phase(s.phase.Load()) == phaseNew {
+	if silenced || !s.known {
 		return
 	}
 	s.r.link.control(abi.AppendClose(nil, s.id))
@@ -210,17 +217,15 @@ func (s *session) writeFault(err error) wire.Kind {
 	return 0
 }
 
-// lastWord sends the refusal and ends the stream.
+// lastWord sends the refusal and ends the stream. A stream that failed is not reset, which would tell the client less than the
+// end of the connection that follows.
 func (s *session) lastWord(failed error, kind wire.Kind) {
-	if failed != nil {
-		s.stream.CancelWrite(quic.StreamErrorCode(kind))
-		return
+	if failed == nil && kind != 0 {
+		_, failed = s.stream.Write(wire.AppendRefuse(nil, kind))
 	}
-	if kind != 0 {
-		if _, err := s.stream.Write(wire.AppendRefuse(nil, kind)); err != nil {
-			s.stream.CancelWrite(quic.StreamErrorCode(kind))
-			return
-		}
+	if failed != nil {
+		s.deaf = true
+		return
 	}
 	_ = s.stream.Close()
 }

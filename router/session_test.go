@@ -344,7 +344,7 @@ func FuzzLink(f *testing.F) {
 		require.NoError(t, err)
 		data, _, err := wire.Next(wire.AppendData(nil, []byte("b"), [][]byte{{1}, make([]byte, shareBytes), {3}}), wire.MaxFrame)
 		require.NoError(t, err)
-		require.True(t, r.payloads.tryReserve(data.PayloadBytes()))
+		require.True(t, r.payloads.tryReserve(cost(&data)))
 		r.payloads.store(&owner{}, &data)
 		d := &dispatcher{r: r}
 		used, err := d.frames(b)
@@ -354,7 +354,7 @@ func FuzzLink(f *testing.F) {
 			require.ErrorIs(t, err, abi.ErrShort)
 		}
 		live, size := r.payloads.counts()
-		require.True(t, live >= 0 && live <= 3 && size >= 0 && size <= data.PayloadBytes())
+		require.True(t, live >= 0 && live <= 3 && size >= 0 && size <= cost(&data))
 	})
 }
 

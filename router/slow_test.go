@@ -2,6 +2,7 @@ package router
 
 import (
 	"io"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -207,7 +208,9 @@ func TestTrickle(t *testing.T) {
 	onSimnet(t, o, func(t *testing.T, w *world, _ func(string)) {
 		trickling := w.session()
 		_ = trickling.stream.SetReadDeadline(time.Time{})
-		go func() {
+		var trickle sync.WaitGroup
+		defer trickle.Wait()
+		trickle.Go(func() {
 			b := make([]byte, 256<<10)
 			for {
 				if _, err := io.ReadFull(trickling.stream, b); err != nil {
@@ -215,7 +218,7 @@ func TestTrickle(t *testing.T) {
 				}
 				time.Sleep(time.Second)
 			}
-		}()
+		})
 		good := w.session()
 		begin := time.Now()
 		for trickling.conn.Context().Err() == nil {

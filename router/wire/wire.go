@@ -9,8 +9,8 @@
 //
 // Refusals are numbered ([Kind]): 1..99 belong to the router, 100 and above are passed through from the enclave. The router
 // announces one by a Refuse frame followed by the end of the stream, and uses the same number as QUIC application error code when it
-// closes the connection. Where no stream exists yet (limits hit at admission), only the QUIC code is sent: a client must be
-// ready for both.
+// closes the connection. Where no stream exists yet (limits hit at admission), or the stream takes nothing more, only the QUIC code
+// is sent: a client must be ready for both. The router resets no stream.
 package wire
 
 const (
