@@ -32,21 +32,31 @@ func fold(a, b uint64) uint64 {
 
 func (h *hasher) pair(a, b uint64) uint64 { return fold(a^h.k0, b^h.k1) }
 
+func bytesOf(s string) []byte {
+	return unsafe.Slice(unsafe.StringData(s), len(s)) // #nosec G103 -- read only, for wide loads
+}
+
 func (h *hasher) text(s string) uint64 {
-	b := unsafe.Slice(unsafe.StringData(s), len(s)) // #nosec G103 -- read only, for wide loads
+	b := bytesOf(s)
 	x := h.k2 ^ uint64(len(b))
 	for len(b) > 16 {
 		x = fold(binary.LittleEndian.Uint64(b)^h.k0, binary.LittleEndian.Uint64(b[8:])^x)
 		b = b[16:]
 	}
-	var lo, hi uint64
+	lo, hi := ends(b)
+	return fold(lo^h.k0, hi^h.k1^x)
+}
+
+// ends are two words that, together with the length, tell texts of up to 16
+// bytes from one another.
+func ends(b []byte) (lo, hi uint64) {
 	switch {
 	case len(b) >= 8:
-		lo, hi = binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[len(b)-8:])
+		return binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[len(b)-8:])
 	case len(b) >= 4:
-		lo, hi = uint64(binary.LittleEndian.Uint32(b)), uint64(binary.LittleEndian.Uint32(b[len(b)-4:]))
+		return uint64(binary.LittleEndian.Uint32(b)), uint64(binary.LittleEndian.Uint32(b[len(b)-4:]))
 	case len(b) > 0:
-		lo = uint64(b[0])<<16 | uint64(b[len(b)/2])<<8 | uint64(b[len(b)-1])
+		return uint64(b[0])<<16 | uint64(b[len(b)/2])<<8 | uint64(b[len(b)-1]), 0
 	}
-	return fold(lo^h.k0, hi^h.k1^x)
+	return 0, 0
 }

@@ -1,6 +1,7 @@
 package matcher
 
 import (
+	"bytes"
 	"math/bits"
 	"testing"
 
@@ -215,4 +216,32 @@ func TestVectorCoversEveryWord(t *testing.T) {
 		}
 	}
 	require.Equal(t, 4, bits.Len32(vectorSteps), "vector.at relies on it")
+}
+
+// TestShapeTellsNames: a remembered name is taken for no other, whichever of
+// its bytes differs.
+func TestShapeTellsNames(t *testing.T) {
+	for size := 1; size <= shapeName+1; size++ {
+		var c shape
+		name := bytes.Repeat([]byte{'n'}, size)
+		c.put(3, string(name), 7)
+		record, ok := c.get(3, string(name))
+		require.Equal(t, size <= shapeName, ok)
+		require.Equal(t, ok, record == 7)
+		for i := range name {
+			other := bytes.Clone(name)
+			other[i] ^= 1
+			_, ok := c.get(3, string(other))
+			require.False(t, ok, "size %d, byte %d", size, i)
+		}
+		_, ok = c.get(3, string(name)+"n")
+		require.False(t, ok)
+		_, ok = c.get(3, string(name[1:]))
+		require.False(t, ok)
+		_, ok = c.get(2, string(name))
+		require.False(t, ok)
+		c.forget()
+		_, ok = c.get(3, string(name))
+		require.False(t, ok)
+	}
 }
