@@ -106,6 +106,7 @@ func (d *dispatcher) frame(f *abi.Frame) error {
 	case abi.Stats:
 		s := f.Stats()
 		d.r.metrics.stats.Store(&s)
+		d.r.heard()
 	case abi.Bye:
 		d.wakeAll()
 		return errLinkBye

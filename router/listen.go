@@ -10,6 +10,8 @@ import (
 	"math/big"
 	"net"
 	"time"
+
+	"github.com/scbr/scbr/router/wire"
 )
 
 // selfSigned makes the certificate QUIC cannot do without. It carries no trust: clients accept any, because what they check is the evidence inside the
@@ -30,6 +32,16 @@ func selfSigned(now time.Time) (tls.Certificate, error) {
 		return tls.Certificate{}, err
 	}
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
+}
+
+// Listen opens a socket for Config.PacketConn; Config.ListenAddr does the same within Serve. It is for a program that wants to know early
+// whether the address can be had.
+func Listen(addr string) (net.PacketConn, error) {
+	c, err := listenUDP(addr)
+	if err != nil {
+		return nil, &Error{Op: "listen", Kind: wire.Unavailable, Err: err}
+	}
+	return c, nil
 }
 
 func listenUDP(addr string) (net.PacketConn, error) {

@@ -2,6 +2,7 @@ package router
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -25,6 +26,7 @@ type metrics struct {
 	batchBytes                             prometheus.Histogram
 
 	stats atomic.Pointer[abi.StatsBody]
+	heard atomic.Pointer[time.Time] // when the enclave sent statistics, or before them Ready
 }
 
 // dropReasons are the values of the drop metric's label.
@@ -94,6 +96,14 @@ func (m *metrics) register(reg *prometheus.Registry, r *Router) error {
 			return 0
 		})
 	}
+	total := func(name, help string, f func(s *abi.StatsBody) uint64) prometheus.Collector {
+		return prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: namespace, Subsystem: "enclave", Name: name, Help: help}, func() float64 {
+			if s := m.stats.Load(); s != nil {
+				return float64(f(s))
+			}
+			return 0
+		})
+	}
 	for _, c := range []prometheus.Collector{
 		m.refusals, m.drops, m.faults, m.refusedUntold, m.framesIn, m.framesOut, m.bytesIn, m.bytesOut, m.publications, m.handled,
 		m.deliveries, m.pauses, m.pausedSeconds, m.swept, m.batchBytes,
@@ -106,9 +116,10 @@ func (m *metrics) register(reg *prometheus.Registry, r *Router) error {
 		stat("store_bytes", "Bytes of the subscription store in use, rounded up to 64 KiB.", func(s *abi.StatsBody) float64 { return float64(s.StoreBytes) }),
 		stat("budget_bytes", "Bytes the subscription store may use.", func(s *abi.StatsBody) float64 { return float64(s.BudgetBytes) }),
 		stat("sessions", "Sessions alive in the enclave.", func(s *abi.StatsBody) float64 { return float64(s.Sessions) }),
-		stat("handled", "Publications handled since the enclave started.", func(s *abi.StatsBody) float64 { return float64(s.Handled) }),
-		stat("matched", "Envelopes sealed since the enclave started.", func(s *abi.StatsBody) float64 { return float64(s.Matched) }),
-		stat("refused", "Publications and commands refused since the enclave started.", func(s *abi.StatsBody) float64 { return float64(s.Refused) }),
+		gaugeFunc("enclave", "stats_age_seconds", "Time since the enclave last sent statistics, which it does about once a second.", func() float64 { return r.EnclaveSilence().Seconds() }),
+		total("handled_total", "Publications handled since the enclave started.", func(s *abi.StatsBody) uint64 { return s.Handled }),
+		total("matched_total", "Envelopes sealed since the enclave started.", func(s *abi.StatsBody) uint64 { return s.Matched }),
+		total("refused_total", "Publications and commands refused since the enclave started.", func(s *abi.StatsBody) uint64 { return s.Refused }),
 	} {
 		if err := reg.Register(c); err != nil {
 			return err

@@ -133,7 +133,26 @@ func (r *Router) awaitEnclave(ctx context.Context, lost <-chan error) error {
 	}
 }
 
-func (r *Router) enclaveReady() { r.greet.Do(func() { close(r.greeted) }) }
+func (r *Router) enclaveReady() {
+	r.greet.Do(func() {
+		r.heard()
+		close(r.greeted)
+	})
+}
+
+func (r *Router) heard() {
+	now := time.Now()
+	r.metrics.heard.Store(&now)
+}
+
+// EnclaveSilence is the time since the enclave last sent statistics, which it does about once a second, or since it became
+// ready; 0 before.
+func (r *Router) EnclaveSilence() time.Duration {
+	if at := r.metrics.heard.Load(); at != nil {
+		return time.Since(*at)
+	}
+	return 0
+}
 
 func (r *Router) listen(tr *quic.Transport) (*quic.Listener, error) {
 	cert, err := selfSigned(time.Now())

@@ -13,6 +13,7 @@ import (
 	"io"
 	"net"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -56,8 +57,8 @@ func Parse(args []string, help io.Writer) (Config, error) {
 	fs.StringVar(&c.Listen, "listen", defaultListen, "UDP `HOST:PORT` for clients")
 	fs.StringVar(&c.Metrics, "metrics", defaultMetrics, "TCP `HOST:PORT` for /metrics, /livez and /readyz")
 	fs.StringVar(&c.Enclaved, "enclaved", "", "`PATH` of enclaved (default: beside routerd, then PATH)")
-	fs.StringVar(&c.EPCBudget, "epc-budget", "", "`SIZE` of the enclave's subscription store, for enclaved")
-	fs.StringVar(&c.Sandbox, "sandbox", "", "sandbox `MODE`, for enclaved")
+	fs.StringVar(&c.EPCBudget, "epc-budget", "", "`SIZE` of the enclave's subscription store: bytes, or a number with KiB, MiB or GiB (default: enclaved's)")
+	fs.StringVar(&c.Sandbox, "sandbox", "", "sandbox `MODE` of enclaved: strict, or best-effort on systems without landlock and seccomp (default strict)")
 	fs.BoolVar(&c.ReadyJSON, "ready-json", false, "write the ready line as JSON")
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -97,5 +98,23 @@ func (c *Config) faults(rest []string) []string {
 			faults = append(faults, fmt.Sprintf("%s %q is not HOST:PORT", a.flag, a.value))
 		}
 	}
+	if c.EPCBudget != "" && !isSize(c.EPCBudget) {
+		faults = append(faults, fmt.Sprintf("--epc-budget %q is not a size such as 93MiB", c.EPCBudget))
+	}
+	if c.Sandbox != "" && c.Sandbox != "strict" && c.Sandbox != "best-effort" {
+		faults = append(faults, fmt.Sprintf("--sandbox %q is neither strict nor best-effort", c.Sandbox))
+	}
 	return faults
+}
+
+// isSize says whether s has the form of a size; enclaved knows the bounds.
+func isSize(s string) bool {
+	for _, unit := range []string{"KiB", "MiB", "GiB"} {
+		if rest, ok := strings.CutSuffix(s, unit); ok {
+			s = rest
+			break
+		}
+	}
+	_, err := strconv.ParseUint(s, 10, 63)
+	return err == nil
 }

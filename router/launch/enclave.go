@@ -18,6 +18,8 @@ const (
 	connectTimeout = 30 * time.Second
 	// exitTimeout bounds the time enclaved takes to exit after the link has ended; then it is killed.
 	exitTimeout = 3 * time.Second
+	// maxSocketPath is what fits into sun_path (unix(7): 108 bytes on Linux, 104 on BSD and macOS) with the zero at its end.
+	maxSocketPath = 103
 )
 
 // findEnclaved looks for the binary: as configured, beside routerd, in PATH.
@@ -64,6 +66,10 @@ func startEnclave(ctx context.Context, binary string, c *Config, stderr io.Write
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	socket := filepath.Join(dir, "link")
+	if len(socket) > maxSocketPath {
+		return nil, fmt.Errorf("the socket of the link would be %s: %d bytes, %d above what a unix socket can have; set TMPDIR to a shorter directory",
+			socket, len(socket), len(socket)-maxSocketPath)
+	}
 	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
 	if err != nil {
 		return nil, err

@@ -15,13 +15,16 @@ import (
 	"github.com/scbr/scbr/router"
 )
 
+// answerTimeout is how long an enclave, which sends statistics about once a second, may be silent and still be ready.
+const answerTimeout = 5 * time.Second
+
 // httpTimeout bounds each phase of a request: scrapers are near and ask for little.
 const httpTimeout = 10 * time.Second
 
 // admin is the HTTP side: metrics and health. It shows numbers only.
 type admin struct {
 	registry *prometheus.Registry
-	ready    atomic.Bool
+	silence  atomic.Pointer[func() time.Duration] // how long the enclave has been silent; nil: not ready
 	mux      *http.ServeMux
 	listener net.Listener
 	server   http.Server
@@ -38,8 +41,8 @@ func startAdmin(addr string) (*admin, error) {
 	mux := http.NewServeMux()
 	a.mux = mux
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { say(w, true) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { say(w, a.ready.Load()) })
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { say(w, "") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { say(w, a.unready()) })
 	a.server = http.Server{
 		Handler: mux, ReadTimeout: httpTimeout, ReadHeaderTimeout: httpTimeout, WriteTimeout: httpTimeout, IdleTimeout: httpTimeout,
 		MaxHeaderBytes: 16 << 10,
@@ -69,11 +72,23 @@ func (a *admin) showHostView(r *router.Router) {
 	})
 }
 
-func say(w http.ResponseWriter, ok bool) {
+// unready says why no traffic should come; "" for no reason.
+func (a *admin) unready() string {
+	silence := a.silence.Load()
+	switch {
+	case silence == nil:
+		return "not ready"
+	case (*silence)() > answerTimeout:
+		return "enclave does not answer"
+	}
+	return ""
+}
+
+func say(w http.ResponseWriter, fault string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	if !ok {
+	if fault != "" {
 		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = w.Write([]byte("not ready\n"))
+		_, _ = w.Write([]byte(fault + "\n"))
 		return
 	}
 	_, _ = w.Write([]byte("ok\n"))

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/scbr/scbr/enclave/abi"
+	"github.com/scbr/scbr/router"
 )
 
 // fakeMode makes the test binary an enclaved when it is set.
@@ -131,7 +133,7 @@ func TestRunServesHealthAndMetrics(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 	for _, name := range []string{
 		"scbr_router_sessions 0", "scbr_router_half_open 0", `scbr_router_drops_total{reason="queue_full"} 0`,
-		`scbr_router_refusals_total{reason="too_many_half_open"} 0`, "scbr_enclave_subscriptions 0", "go_goroutines",
+		`scbr_router_refusals_total{reason="too_many_half_open"} 0`, "scbr_enclave_subscriptions 0", "scbr_enclave_handled_total 0", "scbr_enclave_stats_age_seconds ", "go_goroutines",
 	} {
 		require.Contains(t, page, name)
 	}
@@ -153,8 +155,79 @@ func TestNotReady(t *testing.T) {
 	d := &daemon{metrics: a.listener.Addr().String()}
 	status, _ := d.get(t, "/livez")
 	require.Equal(t, http.StatusOK, status)
-	status, _ = d.get(t, "/readyz")
+	status, page := d.get(t, "/readyz")
 	require.Equal(t, http.StatusServiceUnavailable, status)
+	require.Equal(t, "not ready\n", page)
+}
+
+// TestSilentEnclave: an enclave that is there and says nothing is not ready, until it speaks again.
+func TestSilentEnclave(t *testing.T) {
+	a, err := startAdmin("127.0.0.1:0")
+	require.NoError(t, err)
+	defer a.stop()
+	d := &daemon{metrics: a.listener.Addr().String()}
+	for _, tc := range []struct {
+		silence time.Duration
+		status  int
+		page    string
+	}{
+		{time.Second, http.StatusOK, "ok\n"},
+		{answerTimeout, http.StatusOK, "ok\n"},
+		{answerTimeout + 1, http.StatusServiceUnavailable, "enclave does not answer\n"},
+		{0, http.StatusOK, "ok\n"},
+	} {
+		silence := func() time.Duration { return tc.silence }
+		a.silence.Store(&silence)
+		status, page := d.get(t, "/readyz")
+		require.Equal(t, tc.status, status, "%v", tc.silence)
+		require.Equal(t, tc.page, page)
+		status, _ = d.get(t, "/livez")
+		require.Equal(t, http.StatusOK, status)
+	}
+}
+
+// TestLongTMPDIR: a socket's path is short, and a directory that leaves no room for it is named.
+func TestLongTMPDIR(t *testing.T) {
+	long := filepath.Join(t.TempDir(), strings.Repeat("x", maxSocketPath))
+	require.NoError(t, os.Mkdir(long, 0o700))
+	t.Setenv("TMPDIR", long)
+	_, err := startEnclave(t.Context(), "/nowhere", &Config{}, io.Discard)
+	require.ErrorContains(t, err, "set TMPDIR to a shorter directory")
+	require.ErrorContains(t, err, long)
+	left, err := os.ReadDir(long)
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+// TestListenFaultComesFirst: an address that cannot be had is found before enclaved is started.
+func TestListenFaultComesFirst(t *testing.T) {
+	taken, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	require.NoError(t, err)
+	defer func() { _ = taken.Close() }()
+	cfg := Config{Domain: "f", Platform: "p", Router: "n", Enclaved: "/nowhere", Listen: taken.LocalAddr().String(), Metrics: "127.0.0.1:0"}
+	var failed *router.Error
+	require.ErrorAs(t, Run(t.Context(), cfg, io.Discard, io.Discard), &failed)
+	require.Equal(t, "listen", failed.Op)
+}
+
+func TestEnclavedFlags(t *testing.T) {
+	for _, tc := range []struct {
+		budget, sandbox string
+		faults          int
+	}{
+		{"", "", 0},
+		{"93MiB", "strict", 0},
+		{"1048576", "best-effort", 0},
+		{"2GiB", "", 0},
+		{"1q", "", 1},
+		{"MiB", "zzz", 2},
+		{"-1MiB", "Strict", 2},
+		{"+1", "", 1},
+		{"1.5MiB", "", 1},
+	} {
+		c := Config{Domain: "f", Platform: "p", Router: "n", Listen: ":1", Metrics: ":2", EPCBudget: tc.budget, Sandbox: tc.sandbox}
+		require.Len(t, c.faults(nil), tc.faults, "%q %q", tc.budget, tc.sandbox)
+	}
 }
 
 // TestLingeringEnclave: a child that does not end with its link is killed.

@@ -30,12 +30,17 @@ func Run(ctx context.Context, c Config, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer http.stop()
+	socket, err := router.Listen(c.Listen)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = socket.Close() }()
 	child, err := startEnclave(ctx, binary, &c, stderr)
 	if err != nil {
 		return stopped(ctx, err)
 	}
 	r, err := router.New(router.Config{
-		ListenAddr: c.Listen, Enclave: child.link, Metrics: http.registry,
+		PacketConn: socket, Enclave: child.link, Metrics: http.registry,
 		Logger: slog.New(slog.NewTextHandler(stderr, nil)),
 	})
 	if err != nil {
@@ -63,12 +68,13 @@ func serve(ctx context.Context, r *router.Router, child *enclave, http *admin, a
 	var err error
 	select {
 	case <-r.Ready():
-		http.ready.Store(true)
+		silence := r.EnclaveSilence
+		http.silence.Store(&silence)
 		announce()
 		err = <-served
 	case err = <-served:
 	}
-	http.ready.Store(false)
+	http.silence.Store(nil)
 	killed := child.wait()
 	var failed *router.Error
 	if errors.As(err, &failed) && failed.Op == "link" && !killed {
