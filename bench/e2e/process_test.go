@@ -63,7 +63,7 @@ func TestProcessesPrintNoCanary(t *testing.T) {
 	useWithCanaries(t, iss)
 	misuseWithCanaries(t, iss, sys.Addr)
 	require.Eventually(t, func() bool { // the figures of the enclave have arrived
-		n, err := sys.Gauge(t.Context(), "scbr_enclave_handled")
+		n, err := sys.Gauge(t.Context(), "scbr_enclave_handled_total")
 		return err == nil && n >= 20
 	}, patience, tick)
 	for _, place := range []string{placeMetrics, placeHostView} {
