@@ -14,17 +14,21 @@ import (
 
 // vectors pin the encoding: a change of any byte is a change of the protocol.
 func vectors() map[string][]byte {
+	blob, payload := []byte("bb"), []byte("p1")
 	return map[string][]byte{
-		"00000005 01 01 6d7331":                                    wire.AppendHello(nil, []byte("ms1")),
-		"00000005 01 02 6d7333":                                    wire.AppendFinish(nil, []byte("ms3")),
-		"00000002 01 04":                                           wire.AppendBye(nil),
-		"00000005 01 81 6d7332":                                    wire.AppendServerHello(nil, []byte("ms2")),
-		"00000005 01 82 6d7334":                                    wire.AppendConfirm(nil, []byte("ms4")),
-		"00000004 01 84 006e":                                      wire.AppendRefuse(nil, 110),
-		"0000000a 01 03 00000002 6262 0000":                        wire.AppendData(nil, []byte("bb"), nil),
-		"00000014 01 03 00000002 6262 0002 00000002 7031 00000000": wire.AppendData(nil, []byte("bb"), [][]byte{[]byte("p1"), {}}),
-		"00000010 01 83 00000002 6262 0001 00000002 7031":          wire.AppendDelivery(nil, []byte("bb"), [][]byte{[]byte("p1")}),
-		"0000000a 01 85 0001 00000002 7031":                        append(wire.AppendPayloadHead(wire.AppendPayloadsHead(nil, 1, 2), 2), "p1"...),
+		"00000005 01 01 6d7331": wire.AppendHello(nil, []byte("ms1")),
+		"00000005 01 02 6d7333": wire.AppendFinish(nil, []byte("ms3")),
+		"00000002 01 04":        wire.AppendBye(nil),
+		"00000005 01 81 6d7332": wire.AppendServerHello(nil, []byte("ms2")),
+		"00000005 01 82 6d7334": wire.AppendConfirm(nil, []byte("ms4")),
+		"00000004 01 84 006e":   wire.AppendRefuse(nil, 110),
+
+		"0000000a 01 03 00000002 6262 0000": wire.AppendData(nil, blob, nil),
+		"00000014 01 03 00000002 6262 0002" +
+			"00000002 7031 00000000": wire.AppendData(nil, blob, [][]byte{payload, {}}),
+		"00000010 01 83 00000002 6262 0001" +
+			"00000002 7031": wire.AppendDelivery(nil, blob, [][]byte{payload}),
+		"0000000a 01 85 0001 00000002 7031": append(wire.AppendPayloadHead(wire.AppendPayloadsHead(nil, 1, 2), 2), payload...),
 	}
 }
 
