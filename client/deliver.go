@@ -168,6 +168,7 @@ func (r *receiver) unseal(subject string, sealed []byte) (*Delivery, string, err
 func (r *receiver) refuse(reason string, err error) {
 	r.refused.Add(1)
 	if !r.client.inbox.reserve(deliveryOverhead) {
+		r.overflowed.Add(1)
 		r.items = append(r.items, item{notice: &LostError{N: 1, Overflow: true}})
 		return
 	}

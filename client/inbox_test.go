@@ -96,3 +96,16 @@ func TestRefusalByCodeIsNamed(t *testing.T) {
 		require.Equal(t, KindTransport, transportError(opReceive, err).Kind, name)
 	}
 }
+
+// TestRefusalIntoAFullInboxIsCounted: what Receive tells as overflow and what Stats counts agree, also for deliveries that were refused.
+func TestRefusalIntoAFullInboxIsCounted(t *testing.T) {
+	r := &receiver{client: &Client{inbox: newInbox(deliveryOverhead)}}
+	r.refuse("one that fits", nil)
+	r.refuse("one that does not", nil)
+	require.Len(t, r.items, 2)
+	var integrity *IntegrityError
+	require.ErrorAs(t, r.items[0].notice, &integrity)
+	require.Equal(t, &LostError{N: 1, Overflow: true}, r.items[1].notice)
+	require.EqualValues(t, 2, r.refused.Load())
+	require.EqualValues(t, 1, r.overflowed.Load())
+}
