@@ -3,6 +3,7 @@ package client
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/scbr/scbr/keyx"
@@ -98,13 +99,22 @@ func (e *Error) as(op string) *Error {
 	return &Error{Op: op, Kind: e.Kind, Claimed: e.Claimed, Err: e.Err}
 }
 
-// claimed is a refusal that came in a frame of the router. The client's own kinds
-// never cross the wire, and unknown ones name nothing.
+// claimed is a refusal that came in a frame of the router.
 func claimed(op string, kind wire.Kind) *Error {
-	if kind >= firstRouterKind && kind <= lastRouterKind || keyx.Kind(kind).Known() {
-		return &Error{Op: op, Kind: Kind(kind), Claimed: true}
+	if k, ok := kindOnWire(uint64(kind)); ok {
+		return &Error{Op: op, Kind: k, Claimed: true}
 	}
 	return &Error{Op: op, Kind: KindProtocol, Err: errUnknownRefusal}
+}
+
+// kindOnWire is the kind that a peer names by n. The client's own kinds never cross
+// the wire, and unknown ones name nothing.
+func kindOnWire(n uint64) (Kind, bool) {
+	if n > math.MaxUint16 {
+		return 0, false
+	}
+	k := Kind(n)
+	return k, k >= firstRouterKind && k <= lastRouterKind || keyx.Kind(k).Known()
 }
 
 // Unwrap returns the cause.

@@ -84,13 +84,17 @@ func TestRefusalByCodeIsNamed(t *testing.T) {
 		"connection": &quic.ApplicationError{Remote: true, ErrorCode: quic.ApplicationErrorCode(KindSlowConsumer)},
 		"stream":     &quic.StreamError{Remote: true, ErrorCode: quic.StreamErrorCode(KindSlowConsumer)},
 	} {
-		require.Equal(t, KindSlowConsumer, transportError(opReceive, err).Kind, name)
+		e := transportError(opReceive, err)
+		require.Equal(t, KindSlowConsumer, e.Kind, name)
+		require.True(t, e.Claimed, "the router's word is named as such, however it comes")
 	}
 	for name, err := range map[string]error{
 		"own reset":     &quic.StreamError{ErrorCode: quic.StreamErrorCode(KindSlowConsumer)},
 		"own kind":      &quic.StreamError{Remote: true, ErrorCode: quic.StreamErrorCode(KindClosed)},
 		"zero":          &quic.StreamError{Remote: true},
 		"own close":     &quic.ApplicationError{ErrorCode: quic.ApplicationErrorCode(KindSlowConsumer)},
+		"unknown kind":  &quic.ApplicationError{Remote: true, ErrorCode: 999},
+		"huge":          &quic.ApplicationError{Remote: true, ErrorCode: 1<<16 + quic.ApplicationErrorCode(KindSlowConsumer)},
 		"invented kind": &quic.ApplicationError{Remote: true, ErrorCode: quic.ApplicationErrorCode(KindIntegrity)},
 	} {
 		require.Equal(t, KindTransport, transportError(opReceive, err).Kind, name)

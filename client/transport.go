@@ -86,16 +86,21 @@ func closeWrite(t io.ReadWriteCloser) error {
 
 // transportError names the failure of a transport: the router's refusal when it
 // came as the code of a closed connection (wire: no stream existed yet) or of a
-// reset stream (the refusal frame was overtaken).
+// reset stream, and then its claim as much as one in a frame.
 func transportError(op string, err error) *Error {
-	if st, ok := errors.AsType[*quic.StreamError](err); ok && st.Remote && st.ErrorCode > 0 && st.ErrorCode < maxKindOnWire {
-		return &Error{Op: op, Kind: Kind(st.ErrorCode), Err: err}
-	}
-	if app, ok := errors.AsType[*quic.ApplicationError](err); ok && app.Remote && app.ErrorCode > 0 && app.ErrorCode < maxKindOnWire {
-		return &Error{Op: op, Kind: Kind(app.ErrorCode), Err: err}
+	if kind, ok := kindOnWire(remoteCode(err)); ok {
+		return &Error{Op: op, Kind: kind, Claimed: true, Err: err}
 	}
 	return &Error{Op: op, Kind: KindTransport, Err: err}
 }
 
-// maxKindOnWire bounds the kinds a peer may name: ours begin there.
-const maxKindOnWire = 1000
+// remoteCode is the peer's code in an error of quic-go, or 0.
+func remoteCode(err error) uint64 {
+	if st, ok := errors.AsType[*quic.StreamError](err); ok && st.Remote {
+		return uint64(st.ErrorCode)
+	}
+	if app, ok := errors.AsType[*quic.ApplicationError](err); ok && app.Remote {
+		return uint64(app.ErrorCode)
+	}
+	return 0
+}
