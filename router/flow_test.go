@@ -21,11 +21,8 @@ func toAll(e *fakeEnclave, f *abi.Frame) bool {
 	if f.Type != abi.Data || f.Count == 0 {
 		return false
 	}
-	e.mu.Lock()
-	opened := e.opened
-	e.mu.Unlock()
 	var out []byte
-	for _, conn := range opened {
+	for _, conn := range e.connections() {
 		out = abi.AppendDeliver(out, conn, refs(f), f.Body)
 	}
 	e.send(abi.AppendHandled(out, f.Ref, f.Count))

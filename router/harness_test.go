@@ -330,3 +330,10 @@ func (w *world) sessions() int {
 	defer w.r.mu.RUnlock()
 	return len(w.r.sessions)
 }
+
+// connections are the numbers of all connections so far, in order.
+func (e *fakeEnclave) connections() []uint64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.opened
+}

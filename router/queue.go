@@ -100,8 +100,8 @@ func (q *queue) deliver(blob []byte, payloads [][]byte, payloadBytes int) verdic
 	if q.bytes+n > q.limits.QueueBytes || q.items+len(payloads) > q.limits.QueueItems {
 		return dropFull
 	}
-	// What one queue may hold is what is left for all: the longest ones reach it first, a short one always finds room,
-	// and the total is never exceeded.
+	// What one queue may hold is what is left for all: the longest ones reach it first, and the total is never exceeded. A
+	// short one finds the less room the more of the long ones there are, until SlowMax or WriteTimeout ends those.
 	if int64(q.bytes+n) > int64(q.limits.TotalQueueBytes)-q.all.bytes.Load() {
 		return dropMemory
 	}

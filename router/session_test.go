@@ -47,11 +47,8 @@ func TestOrder(t *testing.T) {
 			return false
 		}
 		// Every session gets everything.
-		e.mu.Lock()
-		opened := e.opened
-		e.mu.Unlock()
 		var out []byte
-		for _, conn := range opened {
+		for _, conn := range e.connections() {
 			out = abi.AppendDeliver(out, conn, refs(f), f.Body)
 			out = abi.AppendDeliver(out, conn, nil, append([]byte("control after "), f.Body...))
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scbr/scbr/bench/trial"
+	"github.com/scbr/scbr/client/clitest"
 )
 
 func TestMain(m *testing.M) {
@@ -49,27 +50,8 @@ func TestScripts(t *testing.T) {
 			e.Setenv("MODULE", module)
 			return os.Mkdir(filepath.Join(e.WorkDir, "tmp"), 0o700)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "gone": gone, "waitfor": waitFor},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": clitest.Exits, "gone": gone, "waitfor": waitFor},
 	})
-}
-
-// exits CODE COMMAND ARGS...: the command must end with exactly this code.
-func exits(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: exits CODE COMMAND ARGS...")
-	}
-	want, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	got, err := 0, ts.Exec(args[1], args[2:]...)
-	var failed *exec.ExitError
-	if errors.As(err, &failed) {
-		got = failed.ExitCode()
-	} else {
-		ts.Check(err)
-	}
-	if got != want {
-		ts.Fatalf("exit code %d, want %d", got, want)
-	}
 }
 
 // waitfor PATTERN: a file of that name appears.

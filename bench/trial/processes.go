@@ -130,9 +130,6 @@ func (s *System) parseReady(line string) error {
 	return nil
 }
 
-// Pid is routerd's process id.
-func (s *System) Pid() int { return s.cmd.Process.Pid }
-
 // Stop asks routerd to end and waits; what it logged is part of the error if it did not end well.
 func (s *System) Stop() error {
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)

@@ -4,14 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,6 +17,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/scbr/scbr/client/clitest"
 )
 
 // endWait bounds how long a script waits for a process it told to end.
@@ -45,7 +45,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":  exits,
+			"exits":  clitest.Exits,
 			"router": startRouter,
 			"sub":    startSub,
 			"ended":  endedSub,
@@ -61,29 +61,6 @@ func buildDaemons(t *testing.T) string {
 		t.Fatalf("building the daemons: %v\n%s", err, out)
 	}
 	return dir
-}
-
-// exits CODE COMMAND ARGS...: the command's exit code is CODE, and it did not panic.
-func exits(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: exits CODE COMMAND ARGS...")
-	}
-	want, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	got := 0
-	if err := ts.Exec(args[1], args[2:]...); err != nil {
-		e, ok := errors.AsType[*exec.ExitError](err)
-		if !ok {
-			ts.Fatalf("%v", err)
-		}
-		got = e.ExitCode()
-	}
-	if got != want {
-		ts.Fatalf("exit code %d, want %d", got, want)
-	}
-	if strings.Contains(ts.ReadFile("stderr"), "panic: ") {
-		ts.Fatalf("panic, whose exit code is that of bad input")
-	}
 }
 
 // program prepares a program of the script's PATH in the script's world.

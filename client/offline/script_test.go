@@ -4,14 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"github.com/scbr/scbr/client/offline"
 	"github.com/spf13/cobra"
+
+	"github.com/scbr/scbr/client/clitest"
+	"github.com/scbr/scbr/client/offline"
 )
 
 func TestMain(m *testing.M) {
@@ -34,29 +33,6 @@ func program() {
 	os.Exit(99) // an error that names no exit code
 }
 
-// exits CODE COMMAND ARGS...: the command's exit code is CODE, and it did not panic.
-func exits(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: exits CODE COMMAND ARGS...")
-	}
-	want, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	got := 0
-	if err := ts.Exec(args[1], args[2:]...); err != nil {
-		var exit *exec.ExitError
-		if !errors.As(err, &exit) {
-			ts.Fatalf("%v", err)
-		}
-		got = exit.ExitCode()
-	}
-	if got != want {
-		ts.Fatalf("exit code %d, want %d", got, want)
-	}
-	if strings.Contains(ts.ReadFile("stderr"), "panic: ") {
-		ts.Fatalf("panic, whose exit code is that of bad input")
-	}
-}
-
 func TestScripts(t *testing.T) {
 	data, err := os.Getwd()
 	if err != nil {
@@ -64,7 +40,7 @@ func TestScripts(t *testing.T) {
 	}
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": clitest.Exits},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("DATA", data+"/../../bench/dataset")
 			return nil
