@@ -6,10 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/scbr/scbr/keyx"
 	"github.com/scbr/scbr/keyx/quote"
@@ -27,33 +24,34 @@ const (
 	opClose       = "close"
 )
 
-// missedBeats heartbeats of the enclave are the least that count as a stall,
-// whatever Config.HeartbeatTimeout says: fewer are jitter.
-const missedBeats = 3
-
-var errStalled = errors.New("the enclave's heartbeats stay away")
-
-// Client is one confirmed session with an enclave. All methods may be called by
-// any number of goroutines.
+// Client is a client of one domain at one router. It lives through sessions: when
+// one ends it opens another, with a whole attested handshake, and goes on with its
+// subscriptions and with what is not acknowledged (see package documentation). All
+// methods may be called by any number of goroutines.
 type Client struct {
-	cfg          Config
-	verdict      quote.Verdict
-	confirmation keyx.Confirmation
-	transport    io.ReadWriteCloser
-	frames       *frameReader
+	cfg   Config
+	grant keyx.Grant
 
-	outbox   *outbox   // publications and commands; its sealer is the writer's
-	history  *history  // what we sealed, against what the enclave saw
+	outbox   *outbox   // publications and commands
 	commands *commands // subscriptions
-	inbox    *inbox    // deliveries; filled by the reader only
-	receiver *receiver // the reader's own state
+	inbox    *inbox    // deliveries and notices
+	memory   *memory   // of the readers of all sessions, one after the other
 
-	watchdog watchdog
-	closing  atomic.Bool
-	endOnce  sync.Once
-	ended    chan struct{} // closed when the session is over
-	err      *Error        // why; set before ended is closed
-	loops    sync.WaitGroup
+	backoff backoff // the supervisor's
+	faults  int     // the supervisor's: brief sessions in a row that somebody meddled with
+	outage  outage
+
+	life    context.Context // ends with the Client
+	stop    context.CancelFunc
+	endOnce sync.Once
+	ended   chan struct{} // closed when no session will follow
+	err     *Error        // why; set before ended is closed
+	loop    sync.WaitGroup
+
+	mu       sync.Mutex // guards what follows
+	session  *session   // the newest
+	leaving  bool       // Close has taken leave
+	restarts uint64     // sessions after the first
 
 	closeOnce sync.Once
 	closeErr  error
@@ -75,7 +73,7 @@ func Attest(ctx context.Context, cfg Config) (quote.Verdict, keyx.Confirmation, 
 	if err != nil {
 		return verdict, keyx.Confirmation{}, err
 	}
-	return verdict, c.confirmation, c.Close()
+	return verdict, c.current().confirmation, c.Close()
 }
 
 func dial(ctx context.Context, cfg Config) (*Client, quote.Verdict, error) {
@@ -91,16 +89,21 @@ func dial(ctx context.Context, cfg Config) (*Client, quote.Verdict, error) {
 	if err := h.run(ctx); err != nil {
 		return nil, h.verdict, err
 	}
-	c, err := start(&cfg, &h, &grant)
+	c, err := newClient(&cfg, &grant)
 	if err != nil {
 		h.transport.Close() //nolint:errcheck,gosec // the first error is the one to tell
 		return nil, h.verdict, err
 	}
+	if p := cfg.PreviousInstance; p != nil && *p != h.confirmation.Instance {
+		c.inbox.push([]item{{notice: &RestartedError{Previous: *p, Instance: h.confirmation.Instance}}})
+	}
+	first := c.begin(&h)
+	c.loop.Go(func() { c.supervise(first) })
 	return c, h.verdict, nil
 }
 
-// start makes the client of a confirmed session and its two goroutines.
-func start(cfg *Config, h *handshake, grant *keyx.Grant) (*Client, error) {
+// newClient makes a client without a session.
+func newClient(cfg *Config, grant *keyx.Grant) (*Client, error) {
 	var run [8]byte
 	if _, err := io.ReadFull(cfg.Rand, run[:]); err != nil {
 		return nil, &Error{Op: opDial, Kind: KindConfig, Err: err}
@@ -110,43 +113,38 @@ func start(cfg *Config, h *handshake, grant *keyx.Grant) (*Client, error) {
 		Run: binary.BigEndian.Uint64(run[:]),
 	}
 	c := &Client{
-		cfg: *cfg, verdict: h.verdict, confirmation: h.confirmation,
-		transport: h.transport, frames: h.frames,
-		outbox:   newOutbox(id, h.session.Content, cfg, h.confirmation.Limits),
-		history:  newHistory(h.session.Out.Chain()),
-		commands: newCommands(),
-		inbox:    newInbox(cfg.InboxBytes),
-		ended:    make(chan struct{}),
+		cfg: *cfg, grant: *grant,
+		outbox: newOutbox(id, cfg), commands: newCommands(), inbox: newInbox(cfg.InboxBytes), memory: newMemory(),
+		backoff: backoff{min: cfg.ReconnectMin, max: cfg.ReconnectMax, rand: cfg.Rand},
+		ended:   make(chan struct{}),
 	}
-	if beats := missedBeats * time.Duration(h.confirmation.Limits.HeartbeatMillis) * time.Millisecond; beats > c.cfg.HeartbeatTimeout {
-		c.cfg.HeartbeatTimeout = beats
-	}
-	c.receiver = newReceiver(c, h.session.In, grant.RequireGK)
-	if p := cfg.PreviousInstance; p != nil && *p != h.confirmation.Instance {
-		c.inbox.push([]item{{notice: &RestartedError{Previous: *p, Instance: h.confirmation.Instance}}})
-	}
-	c.watchdog = c.watch()
-	c.watchdog.reset(c.cfg.HeartbeatTimeout)
-	c.loops.Go(c.readLoop)
-	sealer := h.session.Out
-	c.loops.Go(func() { c.writeLoop(sealer) })
+	c.life, c.stop = context.WithCancel(context.Background())
 	return c, nil
 }
 
-// Verdict is what the verified evidence said about the enclave.
-func (c *Client) Verdict() quote.Verdict { return c.verdict }
+// current is the newest session.
+func (c *Client) current() *session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.session
+}
 
-// Instance names the enclave instance of this session: it changes when the enclave
-// restarts, and what the old one knew is then lost.
-func (c *Client) Instance() [16]byte { return c.confirmation.Instance }
+// Verdict is what the verified evidence said about the enclave of the newest
+// session.
+func (c *Client) Verdict() quote.Verdict { return c.current().verdict }
+
+// Instance names the enclave instance of the newest session: it changes when the
+// enclave restarts, and what the old one knew is then lost.
+func (c *Client) Instance() [16]byte { return c.current().confirmation.Instance }
 
 // Run is the random number of this client's publisher sequences.
 func (c *Client) Run() uint64 { return c.outbox.id.Run }
 
 // Publish seals one publication and returns once the enclave has acknowledged it;
-// see Receipt.Wait. An enclave that is not heard of for twice
-// Config.HeartbeatTimeout ends the session, so that no call waits for ever. It
-// keeps neither event nor payload.
+// see Receipt.Wait. While there is no session it waits for one; when a session ends
+// in between, the publication is sent again in the next. An enclave that is not
+// heard of for twice Config.HeartbeatTimeout ends the session, so that no call
+// waits for a dead one. It keeps neither event nor payload.
 func (c *Client) Publish(ctx context.Context, event filter.Event, payload []byte) error {
 	r, err := c.outbox.publish(ctx, event, payload)
 	if err != nil {
@@ -167,16 +165,19 @@ func (c *Client) PublishAsync(ctx context.Context, event filter.Event, payload [
 }
 
 // Receive returns the next delivery, or one of the notices *LostError,
-// *RestartedError, *IntegrityError and *StalledError, which stand where they belong
-// in the order and after which Receive goes on. Any other error is the end of the
-// session, told once everything that arrived before it was taken; after Close it
-// wraps ErrClosed.
+// *IntegrityError, *StalledError, *DisconnectedError, *RestartedError,
+// *UnsubscribedError and *ResumedError, which stand where they belong in the order
+// and after which Receive goes on. Any other error is the end of the Client, told
+// once everything that arrived before it was taken; after Close it wraps ErrClosed.
 func (c *Client) Receive(ctx context.Context) (*Delivery, error) { return c.inbox.pop(ctx) }
 
-// Stats tells the counters so far.
+// Stats tells the counters so far, of all sessions together.
 func (c *Client) Stats() Stats {
 	s := c.outbox.snapshot()
-	c.receiver.addTo(&s)
+	c.memory.addTo(&s)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s.Reconnects = c.restarts
 	return s
 }
 
@@ -187,15 +188,19 @@ func (c *Client) Close() error {
 	c.closeOnce.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), c.cfg.CloseTimeout)
 		defer cancel()
-		c.closing.Store(true)
 		c.outbox.drain(ctx)
+		c.mu.Lock()
+		c.leaving = true
+		last := c.session
+		c.mu.Unlock()
 		unacked := c.outbox.sayBye()
 		select {
-		case <-c.ended: // the router has read the leave and closed
+		case <-last.done: // the router has read the leave and closed
 		case <-ctx.Done():
 		}
 		c.end(&Error{Op: opClose, Kind: KindClosed, Err: ErrClosed})
-		c.loops.Wait()
+		last.end(&Error{Op: opClose, Kind: KindClosed, Err: ErrClosed})
+		c.loop.Wait()
 		if unacked > 0 {
 			c.closeErr = &Error{Op: opClose, Kind: KindUnacknowledged, Err: ErrUnacknowledged}
 		}
@@ -203,23 +208,18 @@ func (c *Client) Close() error {
 	return c.closeErr
 }
 
-// end makes err the end of the session, unless it has ended already.
+// end makes err the end of the Client, unless it has ended already.
 func (c *Client) end(err *Error) {
 	c.endOnce.Do(func() {
-		if err.Kind == KindTransport && c.closing.Load() {
-			// What a router does after our leave.
-			err = &Error{Op: opClose, Kind: KindClosed, Err: ErrClosed}
-		}
 		c.err = err
-		c.watchdog.stop()
 		c.outbox.fail(err)
 		close(c.ended)
+		c.stop()
 		c.inbox.close(c.sessionError(opReceive))
-		c.transport.Close() //nolint:errcheck,gosec // nothing is left to be done about it
 	})
 }
 
-// sessionError is the end of the session as the error of op.
+// sessionError is the end of the Client as the error of op.
 func (c *Client) sessionError(op string) error { return c.err.as(op) }
 
 // unacknowledged is the error of a publication that was under way when the session
@@ -234,41 +234,6 @@ func unanswered(op string, cause *Error) *Error {
 	e := cause.as(op)
 	e.Err = fmt.Errorf("%w (%w)", ErrUnacknowledged, cause)
 	return e
-}
-
-// watchdog notices that the enclave's heartbeats stay away: after one timeout it
-// tells, after two it ends the session, for a host that withholds heartbeats may
-// withhold every acknowledgement, and whoever waits for one would wait for ever.
-type watchdog struct{ tell, end *time.Timer }
-
-// watch makes the watchdog, which sleeps until its first reset.
-func (c *Client) watch() watchdog {
-	return watchdog{
-		tell: time.AfterFunc(math.MaxInt64, c.stalled),
-		end: time.AfterFunc(math.MaxInt64, func() {
-			c.end(&Error{Op: opReceive, Kind: KindStalled, Err: errStalled})
-		}),
-	}
-}
-
-func (w watchdog) reset(timeout time.Duration) {
-	w.tell.Reset(timeout)
-	w.end.Reset(2 * timeout)
-}
-
-func (w watchdog) stop() {
-	w.tell.Stop()
-	w.end.Stop()
-}
-
-// stalled runs when no heartbeat came in time.
-func (c *Client) stalled() {
-	select {
-	case <-c.ended: // the timer had started when it was stopped
-		return
-	default:
-	}
-	c.inbox.push([]item{{notice: &StalledError{For: c.cfg.HeartbeatTimeout}}})
 }
 
 // kindOf is the kind of an error of keyx and of what lies under it.

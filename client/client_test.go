@@ -371,7 +371,7 @@ func TestCanceledSubscribeIsTakenBack(t *testing.T) {
 		_, err := c.Subscribe(ctx, where(t, "TRUE"))
 		done <- err
 	}()
-	require.Eventually(t, func() bool { blobs := c.history.len(); return blobs == 2 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { blobs := c.current().history.len(); return blobs == 2 }, 5*time.Second, time.Millisecond)
 	cancel()
 	requireKind(t, KindCanceled, <-done)
 	s.mu.Unlock()

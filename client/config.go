@@ -34,6 +34,11 @@ const (
 	DefaultHeartbeatTimeout = 5 * time.Second
 	// DefaultHandshakeTimeout covers two round trips and one quote on a slow TEE.
 	DefaultHandshakeTimeout = 10 * time.Second
+	// DefaultReconnectMin is the bound of the first pause before a new session: a
+	// restarted enclave is back in less, and it is the spread of a storm's first wave.
+	DefaultReconnectMin = 100 * time.Millisecond
+	// DefaultReconnectMax is the bound of every pause, which are 5 s on average then.
+	DefaultReconnectMax = 10 * time.Second
 	// DefaultCloseTimeout is how long Close waits for acknowledgements and for the
 	// router to have read everything.
 	DefaultCloseTimeout = 3 * time.Second
@@ -66,6 +71,13 @@ type Config struct {
 	HandshakeTimeout time.Duration // 0: DefaultHandshakeTimeout
 	CloseTimeout     time.Duration // 0: DefaultCloseTimeout
 
+	// NoReconnect makes the end of the session the end of the Client.
+	NoReconnect bool
+	// ReconnectMin and ReconnectMax bound the pauses before new sessions: each is
+	// drawn between nothing and a bound that begins with ReconnectMin and doubles up
+	// to ReconnectMax. 0: DefaultReconnectMin, DefaultReconnectMax.
+	ReconnectMin, ReconnectMax time.Duration
+
 	// PreviousInstance is the enclave instance of the session before this one. If
 	// the new session meets another, the first Receive returns a RestartedError.
 	PreviousInstance *[16]byte
@@ -88,6 +100,8 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.HeartbeatTimeout, DefaultHeartbeatTimeout)
 	setDefault(&c.HandshakeTimeout, DefaultHandshakeTimeout)
 	setDefault(&c.CloseTimeout, DefaultCloseTimeout)
+	setDefault(&c.ReconnectMin, DefaultReconnectMin)
+	setDefault(&c.ReconnectMax, max(DefaultReconnectMax, c.ReconnectMin))
 	if c.Rand == nil {
 		c.Rand = rand.Reader
 	}
@@ -126,6 +140,8 @@ func (c Config) Validate() error {
 	bad(c.MaxUnackedBytes < 0, "MaxUnackedBytes is negative")
 	bad(c.InboxBytes < 0, "InboxBytes is negative")
 	bad(c.HeartbeatTimeout < 0 || c.HandshakeTimeout < 0 || c.CloseTimeout < 0, "a timeout is negative")
+	bad(c.ReconnectMin < 0 || c.ReconnectMax < 0, "a pause before reconnecting is negative")
+	bad(c.ReconnectMax > 0 && c.ReconnectMin > c.ReconnectMax, "ReconnectMin is above ReconnectMax")
 	return errors.Join(errs...)
 }
 

@@ -117,7 +117,7 @@ func (r *receiver) open(sealed []byte, present bool, now time.Time) {
 	case !present:
 		r.refuse(reasonMissing, nil)
 		return
-	case e.GKEpoch == 0 && r.requireGK:
+	case e.GKEpoch == 0 && r.client.grant.RequireGK:
 		r.refuse(reasonNoGroup, nil)
 		return
 	case e.GKEpoch != 0:
@@ -125,13 +125,13 @@ func (r *receiver) open(sealed []byte, present bool, now time.Time) {
 		return
 	}
 	subject := r.subject(e.Subject)
-	if r.duplicates.seen(subject, e.Run, e.Counter) {
-		r.repeated.Add(1)
+	if r.memory.duplicates.seen(subject, e.Run, e.Counter) {
+		r.memory.repeated.Add(1)
 		return
 	}
 	size := len(sealed) + 4*len(ids) + deliveryOverhead
 	if !r.client.inbox.reserve(size) {
-		r.overflowed.Add(1)
+		r.memory.overflowed.Add(1)
 		r.items = append(r.items, item{notice: &LostError{N: 1, Overflow: true}})
 		return
 	}
@@ -142,8 +142,8 @@ func (r *receiver) open(sealed []byte, present bool, now time.Time) {
 		return
 	}
 	d.Subscriptions, d.Received = slices.Clone(ids), now
-	r.duplicates.record(subject, e.Run, e.Counter)
-	r.delivered.Add(1)
+	r.memory.duplicates.record(subject, e.Run, e.Counter)
+	r.memory.delivered.Add(1)
 	r.items = append(r.items, item{delivery: d, size: size})
 }
 
@@ -166,9 +166,9 @@ func (r *receiver) unseal(subject string, sealed []byte) (*Delivery, string, err
 
 // refuse notes a refused delivery; its notice counts against the inbox like one.
 func (r *receiver) refuse(reason string, err error) {
-	r.refused.Add(1)
+	r.memory.refused.Add(1)
 	if !r.client.inbox.reserve(deliveryOverhead) {
-		r.overflowed.Add(1)
+		r.memory.overflowed.Add(1)
 		r.items = append(r.items, item{notice: &LostError{N: 1, Overflow: true}})
 		return
 	}
@@ -177,13 +177,13 @@ func (r *receiver) refuse(reason string, err error) {
 
 // subject is the name as a string, made once for each publisher.
 func (r *receiver) subject(name []byte) string {
-	if s, ok := r.names[string(name)]; ok {
+	if s, ok := r.memory.names[string(name)]; ok {
 		return s
 	}
-	if len(r.names) >= maxNames {
-		clear(r.names)
+	if len(r.memory.names) >= maxNames {
+		clear(r.memory.names)
 	}
 	s := string(name)
-	r.names[s] = s
+	r.memory.names[s] = s
 	return s
 }

@@ -21,6 +21,8 @@ type Delivery struct {
 // surfaced by Receive; duplicates are only counted.
 type Stats struct {
 	Published, Acknowledged, Refused uint64 // publications sealed, handled, refused among those
+	Reconnects                       uint64 // sessions after the first
+	Resent                           uint64 // publications sent again, each time
 	Delivered                        uint64 // deliveries put into the inbox
 	Duplicates                       uint64 // dropped: already delivered
 	Lost                             uint64 // missing in the enclave's numbering

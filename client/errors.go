@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"time"
 
 	"github.com/scbr/scbr/keyx"
 	"github.com/scbr/scbr/router/wire"
@@ -31,6 +30,7 @@ const (
 	KindShuttingDown       Kind = 7
 	KindSlowConsumer       Kind = 8
 	KindTooManySessions    Kind = 9
+	KindBusy               Kind = 10
 
 	firstRouterKind = 1
 	lastRouterKind  = 99
@@ -59,11 +59,12 @@ func (k Kind) String() string {
 			"unacknowledged", "protocol", "integrity", "too many commands",
 			"stalled",
 		}[k-KindConfig]
-	case k >= KindUnavailable && k <= KindTooManySessions:
+	case k >= KindUnavailable && k <= KindBusy:
 		return [...]string{
 			"router: enclave unavailable", "router: too many handshakes", "router: too many connections from this address",
 			"router: handshake took too long", "router: frame too large", "router: malformed frame",
 			"router: shutting down", "router: we read too slowly", "router: too many sessions",
+			"router: too many sessions begin at once",
 		}[k-KindUnavailable]
 	case k >= 100 && k < 1000:
 		return keyx.Kind(k).String()
@@ -129,59 +130,3 @@ var ErrClosed = errors.New("client is closed")
 var ErrUnacknowledged = errors.New("not acknowledged before the session ended: it may or may not have taken effect")
 
 var errUnknownRefusal = errors.New("a refusal of a kind that no router and no enclave has")
-
-// LostError tells how many deliveries were lost at this place in the order:
-// withheld by the host, dropped by the router, or dropped here because the inbox
-// was full (then Overflow is set). Receive goes on after it.
-type LostError struct {
-	N        uint64
-	Overflow bool
-}
-
-// Error tells the number.
-func (e *LostError) Error() string {
-	if e.Overflow {
-		return fmt.Sprintf("scbr: %d deliveries lost: the inbox was full", e.N)
-	}
-	return fmt.Sprintf("scbr: %d deliveries lost on the way", e.N)
-}
-
-// RestartedError tells that this session's enclave is not that of the previous
-// session: subscriptions have to be made again, and how much was lost meanwhile
-// is unknown. Receive goes on after it.
-type RestartedError struct{ Previous, Instance [16]byte }
-
-// Error describes it.
-func (e *RestartedError) Error() string {
-	return "scbr: the enclave restarted: an unknown number of deliveries may be lost"
-}
-
-// IntegrityError tells that one delivery was refused because what arrived is not
-// what its envelope commits to, or because the envelope is not for us. Nothing of
-// it is exposed. Receive goes on after it.
-type IntegrityError struct {
-	Reason string
-	Err    error
-}
-
-// Error describes it without naming content.
-func (e *IntegrityError) Error() string {
-	if e.Err == nil {
-		return "scbr: delivery refused: " + e.Reason
-	}
-	return fmt.Sprintf("scbr: delivery refused: %s: %v", e.Reason, e.Err)
-}
-
-// Unwrap returns the cause.
-func (e *IntegrityError) Unwrap() error { return e.Err }
-
-// StalledError tells that no heartbeat of the enclave came for For: from here on
-// nothing is known about what is withheld. Receive goes on after it; it is told
-// once until heartbeats come again. If none comes for as long again, the session
-// ends with KindStalled, and everything that waits with ErrUnacknowledged.
-type StalledError struct{ For time.Duration }
-
-// Error describes it.
-func (e *StalledError) Error() string {
-	return fmt.Sprintf("scbr: no heartbeat of the enclave for %v: deliveries may be withheld", e.For)
-}

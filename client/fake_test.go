@@ -43,6 +43,8 @@ type fake struct {
 	tamper    func(e *message.Envelope, payload []byte) (sent []byte) // between enclave and client
 	silent    bool                                                    // handle publications, acknowledge nothing
 	ignoreBye bool
+	closed    func() bool                          // hang up on new connections
+	denied    func(m *message.Subscribe) keyx.Kind // refuse subscriptions
 }
 
 func newFake(tb testing.TB, adjust ...func(*keyx.Grant)) *fake {
@@ -73,7 +75,7 @@ func newFake(tb testing.TB, adjust ...func(*keyx.Grant)) *fake {
 	require.NoError(tb, err)
 	f.cfg = Config{
 		Addr: "fake", Domain: f.domain, Policy: f.plat.Policy(), Router: "fake", Grant: signed, Key: clientKey,
-		Transport: f.pipe,
+		Transport: f.pipe, NoReconnect: true,
 	}
 	tb.Cleanup(f.serving.Wait)
 	return f
@@ -90,6 +92,9 @@ func (f *fake) boot() {
 
 // pipe is Config.Transport: a synchronous pipe to a new session.
 func (f *fake) pipe(context.Context, string) (io.ReadWriteCloser, error) {
+	if f.closed != nil && f.closed() {
+		return nil, errFake
+	}
 	ours, theirs := net.Pipe()
 	f.serving.Go(func() { f.serve(theirs) })
 	return ours, nil
@@ -244,7 +249,12 @@ func (s *fakeSession) subscribe(msg []byte) error {
 		return err
 	}
 	kind := keyx.KindOK
-	if s.grant.Subscribe == nil || !s.grant.Subscribe.Covers(where) {
+	if s.f.denied != nil {
+		kind = s.f.denied(&m)
+	}
+	if kind != keyx.KindOK {
+		// no subscription
+	} else if s.grant.Subscribe == nil || !s.grant.Subscribe.Covers(where) {
 		kind = keyx.KindNotCovered
 	} else {
 		s.subs[m.ID] = where
@@ -316,9 +326,12 @@ func (s *fakeSession) envelope(h *message.Header) (*message.Envelope, error) {
 		return nil, err
 	}
 	e := &message.Envelope{Subject: []byte(s.grant.Subject), Run: h.Run, Counter: h.Counter, Commitment: h.Commitment}
-	var salt [16]byte
-	if err := s.session.Content.Derive(h.Run, h.Counter, &e.CK, &salt); err != nil {
-		return nil, err
+	e.CK = h.CK
+	salt := h.Salt
+	if !h.Explicit {
+		if err := s.session.Content.Derive(h.Run, h.Counter, &e.CK, &salt); err != nil {
+			return nil, err
+		}
 	}
 	e.AttributeHash = keyx.AttributeHash(&salt, h.Attrs)
 	for id := range uint32(100) {

@@ -69,13 +69,16 @@ func FuzzMessage(f *testing.F) {
 	f.Fuzz(func(t *testing.T, msg, frames []byte) {
 		cfg := Config{HeartbeatTimeout: time.Hour}.withDefaults()
 		c := &Client{
-			cfg: cfg, outbox: newOutbox(keyx.PublicationID{Run: 1}, nil, &cfg, keyx.Limits{}),
-			history: newHistory(0, [32]byte{}), commands: newCommands(), inbox: newInbox(1 << 16),
+			cfg: cfg, outbox: newOutbox(keyx.PublicationID{Run: 1}, &cfg),
+			commands: newCommands(), inbox: newInbox(1 << 16), memory: newMemory(),
 		}
-		c.watchdog = c.watch()
-		defer c.watchdog.stop()
-		c.commands.add()
-		r := newReceiver(c, nil, false)
+		s := &session{client: c, history: newHistory(0, [32]byte{}), heartbeatTimeout: cfg.HeartbeatTimeout}
+		s.watchdog = s.watch()
+		defer s.watchdog.stop()
+		if _, _, ok := c.commands.add(c.outbox, nil); !ok {
+			t.Fatal("no id")
+		}
+		r := newReceiver(s, nil)
 		for len(frames) > 0 {
 			frame, rest, err := wire.Next(frames, wire.MaxFrame)
 			if err != nil {

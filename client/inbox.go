@@ -10,6 +10,10 @@ import (
 // attributes: the Delivery, its slices and its place in the queue.
 const deliveryOverhead = 256
 
+// maxOutageNotices bounds the notices about sessions that stand next to each other:
+// those of a few outages.
+const maxOutageNotices = 16
+
 // item is a delivery or a notice, in the order of arrival.
 type item struct {
 	delivery *Delivery
@@ -61,6 +65,7 @@ func (in *inbox) push(items []item) {
 		if !in.merge(it) {
 			in.back = append(in.back, it)
 		}
+		in.squeeze()
 	}
 	in.mu.Unlock()
 	in.signal()
@@ -68,16 +73,34 @@ func (in *inbox) push(items []item) {
 
 func (in *inbox) merge(it item) bool {
 	lost, ok := it.notice.(*LostError) //nolint:errorlint // our own item, never wrapped
-	if !ok || len(in.back) == 0 {
+	if !ok || lost.Unknown || len(in.back) == 0 {
 		return false
 	}
 	last, ok := in.back[len(in.back)-1].notice.(*LostError) //nolint:errorlint // as above
-	if !ok {
+	if !ok || last.Unknown {
 		return false
 	}
 	last.N += lost.N
 	last.Overflow = last.Overflow || lost.Overflow
 	return true
+}
+
+// squeeze makes one outage of many that stand next to each other: a Client that
+// nobody takes notices from must not keep all of them. With mu held.
+func (in *inbox) squeeze() {
+	n := len(in.back)
+	for n > 0 && isOutage(in.back[n-1].notice) {
+		n--
+	}
+	if len(in.back)-n < maxOutageNotices {
+		return
+	}
+	var o outageNotices
+	for _, it := range in.back[n:] {
+		o.add(it.notice)
+	}
+	clear(in.back[n:])
+	in.back = o.appendTo(in.back[:n])
 }
 
 func (in *inbox) signal() {

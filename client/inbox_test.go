@@ -103,13 +103,13 @@ func TestRefusalByCodeIsNamed(t *testing.T) {
 
 // TestRefusalIntoAFullInboxIsCounted: what Receive tells as overflow and what Stats counts agree, also for deliveries that were refused.
 func TestRefusalIntoAFullInboxIsCounted(t *testing.T) {
-	r := &receiver{client: &Client{inbox: newInbox(deliveryOverhead)}}
+	r := &receiver{client: &Client{inbox: newInbox(deliveryOverhead)}, memory: newMemory()}
 	r.refuse("one that fits", nil)
 	r.refuse("one that does not", nil)
 	require.Len(t, r.items, 2)
 	var integrity *IntegrityError
 	require.ErrorAs(t, r.items[0].notice, &integrity)
 	require.Equal(t, &LostError{N: 1, Overflow: true}, r.items[1].notice)
-	require.EqualValues(t, 2, r.refused.Load())
-	require.EqualValues(t, 1, r.overflowed.Load())
+	require.EqualValues(t, 2, r.memory.refused.Load())
+	require.EqualValues(t, 1, r.memory.overflowed.Load())
 }

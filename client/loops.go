@@ -19,27 +19,27 @@ var errRouterClosed = errors.New("the router closed the session")
 // writeLoop owns the sealer and everything written. One round seals one blob for
 // each batch and each command, and writes all of them at once: there is no timer,
 // the batches are what gathered during the round before.
-func (c *Client) writeLoop(sealer *keyx.Sealer) {
-	w := &writer{client: c, sealer: sealer}
+func (s *session) writeLoop(sealer *keyx.Sealer) {
+	w := &writer{session: s, sealer: sealer}
 	var f flush
-	for c.outbox.take(&f) {
+	for s.client.outbox.take(s, &f) {
 		if err := w.build(&f); err != nil {
-			c.end(&Error{Op: opPublish, Kind: KindIntegrity, Err: err})
+			s.end(&Error{Op: opPublish, Kind: KindIntegrity, Err: err})
 			return
 		}
-		if _, err := c.transport.Write(w.out); err != nil {
+		if _, err := s.transport.Write(w.out); err != nil {
 			w.failed(err)
 			return
 		}
 		if f.bye {
-			closeWrite(c.transport) //nolint:errcheck,gosec // Close gives up in time anyway
+			closeWrite(s.transport) //nolint:errcheck,gosec // Close gives up in time anyway
 			return
 		}
 	}
 }
 
 type writer struct {
-	client   *Client
+	session  *session
 	sealer   *keyx.Sealer
 	out      []byte // frames of this round
 	blob     []byte
@@ -63,7 +63,7 @@ func (w *writer) build(f *flush) error {
 			return err
 		}
 		// From here on an acknowledgement of it is credible, and may retire b.
-		w.client.outbox.sealed.Store(b.flight.last())
+		w.session.client.outbox.sealed.Store(b.flight.last())
 		f.batches[i] = nil
 	}
 	if f.bye {
@@ -80,7 +80,7 @@ func (w *writer) append(msg []byte, payloads [][]byte) error {
 	}
 	w.blob = blob
 	_, sum := w.sealer.Chain()
-	if err := w.client.history.sealed(sum); err != nil {
+	if err := w.session.history.sealed(sum); err != nil {
 		return err
 	}
 	w.out = wire.AppendData(w.out, blob, payloads)
@@ -90,26 +90,26 @@ func (w *writer) append(msg []byte, payloads [][]byte) error {
 // failed leaves it to the reader to find out why the router stopped reading, for a
 // moment.
 func (w *writer) failed(err error) {
-	c := w.client
+	s := w.session
 	t := time.NewTimer(refusalGrace)
 	defer t.Stop()
 	select {
-	case <-c.ended:
+	case <-s.done:
 	case <-t.C:
-		c.end(transportError(opPublish, err))
+		s.end(transportError(opPublish, err))
 	}
 }
 
 // readLoop owns the opener and everything read. It never waits for a caller.
-func (c *Client) readLoop() {
+func (s *session) readLoop() {
 	for {
-		f, err := c.frames.next(wire.MaxFrame)
+		f, err := s.frames.next(wire.MaxFrame)
 		if err != nil {
-			c.end(readEnd(err))
+			s.end(readEnd(err))
 			return
 		}
-		if err := c.frame(&f); err != nil {
-			c.end(err)
+		if err := s.frame(&f); err != nil {
+			s.end(err)
 			return
 		}
 	}
@@ -123,12 +123,12 @@ func readEnd(err error) *Error {
 }
 
 // frame handles one frame; an error ends the session.
-func (c *Client) frame(f *wire.Frame) *Error {
+func (s *session) frame(f *wire.Frame) *Error {
 	switch f.Type {
 	case wire.TypePayloads:
-		return c.receiver.payloads.add(f)
+		return s.receiver.payloads.add(f)
 	case wire.TypeDelivery:
-		return c.receiver.blob(f)
+		return s.receiver.blob(f)
 	case wire.TypeRefuse:
 		return claimed(opReceive, f.Kind)
 	default:

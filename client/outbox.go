@@ -29,10 +29,11 @@ const (
 // batch is what one sealed blob of publications is made of. It is kept until all
 // of them are acknowledged, so that the very same bytes could be sent again.
 type batch struct {
-	flight *flight
-	plain  []byte // the publish message
-	body   []byte // sealed payloads, one behind the other
-	ends   []int  // where each of them ends
+	flight  *flight
+	content *keyx.ContentKeys // of the session it was sealed in; nil once the keys stand in the headers
+	plain   []byte            // the publish message
+	body    []byte            // sealed payloads, one behind the other
+	ends    []int             // where each of them ends
 }
 
 func (b *batch) bytes() int { return len(b.plain) + len(b.body) }
@@ -48,39 +49,37 @@ func (b *batch) payloads(dst [][]byte) [][]byte {
 }
 
 // outbox is the way out: publications sealed by their callers and commands, both
-// taken by the one writer goroutine, and what is not acknowledged yet.
+// taken by the one writer goroutine of the session at hand, and what is not
+// acknowledged yet, which outlives sessions.
 type outbox struct {
 	id         keyx.PublicationID // all but Counter, which publish sets
 	maxUnacked int
 	maxBytes   int
-	maxHeaders int           // of one message, as the enclave said
-	maxPlain   int           // bytes of one message, as the enclave said
-	sealed     atomic.Uint64 // newest counter whose blob is complete
+	sealed     atomic.Uint64 // newest counter whose blob is complete in this session
 
-	mu       sync.Mutex
-	work     sync.Cond // signalled for the writer
-	content  *keyx.ContentKeys
-	attrs    []byte   // scratch
-	next     uint64   // next publication counter
-	handled  uint64   // acknowledgement watermark
-	bytes    int      // of batches
-	batches  []*batch // in counter order: those the writer took, then those waiting
-	taken    int      // how many of batches the writer took
-	spare    []*batch
-	commands [][]byte      // plaintext commands waiting
-	space    chan struct{} // closed at the next acknowledgement; nil if nobody waits
-	closing  bool          // no more publications and commands
-	bye      bool          // the writer shall take leave
-	err      *Error        // the session has ended
-	stats    Stats
+	mu         sync.Mutex
+	work       sync.Cond         // signalled for the writer
+	session    *session          // nil between sessions: nothing is sealed then
+	content    *keyx.ContentKeys // of session
+	maxHeaders int               // of one message, as the enclave said
+	maxPlain   int               // bytes of one message, as the enclave said
+	attrs      []byte            // scratch
+	next       uint64            // next publication counter
+	handled    uint64            // acknowledgement watermark
+	bytes      int               // of batches
+	batches    []*batch          // in counter order: those the writer took, then those waiting
+	taken      int               // how many of batches the writer took
+	spare      []*batch
+	commands   [][]byte      // plaintext commands waiting
+	space      chan struct{} // closed at the next acknowledgement; nil if nobody waits
+	closing    bool          // no more publications and commands
+	bye        bool          // the writer shall take leave
+	err        *Error        // the Client has ended
+	stats      Stats
 }
 
-func newOutbox(id keyx.PublicationID, content *keyx.ContentKeys, cfg *Config, lim keyx.Limits) *outbox {
-	o := &outbox{
-		id: id, content: content, next: 1,
-		maxUnacked: cfg.MaxUnacked, maxBytes: cfg.MaxUnackedBytes,
-		maxHeaders: limit(message.MaxHeaders, lim.MaxHeaders), maxPlain: limit(keyx.MaxPlaintext, lim.MaxBlobBytes),
-	}
+func newOutbox(id keyx.PublicationID, cfg *Config) *outbox {
+	o := &outbox{id: id, next: 1, maxUnacked: cfg.MaxUnacked, maxBytes: cfg.MaxUnackedBytes}
 	o.work.L = &o.mu
 	return o
 }
@@ -148,15 +147,15 @@ func (o *outbox) publish(ctx context.Context, event filter.Event, payload []byte
 	return Receipt{run: o.id.Run, counter: o.id.Counter, flight: b.flight}, nil
 }
 
-// awaitSpace returns once one more publication of n bytes fits into the window.
-// With mu held, which it gives up while it waits.
+// awaitSpace returns once there is a session and one more publication of n bytes
+// fits into the window. With mu held, which it gives up while it waits.
 func (o *outbox) awaitSpace(ctx context.Context, n int) error {
 	for {
 		if err := o.usable(opPublish); err != nil {
 			return err
 		}
 		unacked := o.next - 1 - o.handled
-		if unacked == 0 || unacked < uint64(o.maxUnacked) && o.bytes+n <= o.maxBytes {
+		if fits := unacked == 0 || unacked < uint64(o.maxUnacked) && o.bytes+n <= o.maxBytes; fits && o.session != nil {
 			return nil
 		}
 		if err := o.awaitAck(ctx); err != nil {
@@ -165,7 +164,7 @@ func (o *outbox) awaitSpace(ctx context.Context, n int) error {
 	}
 }
 
-// awaitAck waits until an acknowledgement or the end. With mu held, which it gives
+// awaitAck waits until an acknowledgement, a new session or the end. With mu held, which it gives
 // up while it waits.
 func (o *outbox) awaitAck(ctx context.Context) error {
 	if o.space == nil {
@@ -195,7 +194,7 @@ func (o *outbox) release() {
 func (o *outbox) filling(header, payload int) *batch {
 	if n := len(o.batches); n > o.taken {
 		b := o.batches[n-1]
-		if len(b.ends) < o.maxHeaders && len(b.plain)+header <= o.maxPlain && b.bytes()+header+payload <= maxBatchBytes {
+		if b.content == o.content && len(b.ends) < o.maxHeaders && len(b.plain)+header <= o.maxPlain && b.bytes()+header+payload <= maxBatchBytes {
 			return b
 		}
 	}
@@ -203,22 +202,28 @@ func (o *outbox) filling(header, payload int) *batch {
 	if n := len(o.spare); n > 0 {
 		b, o.spare = o.spare[n-1], o.spare[:n-1]
 	}
-	b.flight = &flight{first: o.next, done: make(chan struct{})}
+	b.flight, b.content = &flight{first: o.next, done: make(chan struct{})}, o.content
 	b.plain, b.body, b.ends = message.BeginPublish(b.plain[:0]), b.body[:0], b.ends[:0]
+	o.bytes += b.bytes()
 	o.batches = append(o.batches, b)
 	return b
 }
 
-// command queues one plaintext command.
-func (o *outbox) command(op string, msg []byte) error {
+// command queues one plaintext command of session s, whose end is the end of it.
+func (o *outbox) command(s *session, msg []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if err := o.usable(op); err != nil {
-		return err
+	if o.session == s {
+		o.commands = append(o.commands, msg)
+		o.work.Signal()
 	}
-	o.commands = append(o.commands, msg)
-	o.work.Signal()
-	return nil
+}
+
+// check tells why no command may be given, or nil.
+func (o *outbox) check(op string) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.usable(op)
 }
 
 // flush is what the writer takes at once.
@@ -228,15 +233,15 @@ type flush struct {
 	bye      bool
 }
 
-// take waits for work and moves it into f; false at the end of the session.
+// take waits for work of session s and moves it into f; false at the end of it.
 // Commands go first: whoever waits for one waits for a round trip.
-func (o *outbox) take(f *flush) bool {
+func (o *outbox) take(s *session, f *flush) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for o.err == nil && !o.bye && len(o.commands) == 0 && o.taken == len(o.batches) {
+	for o.session == s && o.err == nil && !o.bye && len(o.commands) == 0 && o.taken == len(o.batches) {
 		o.work.Wait()
 	}
-	if o.err != nil {
+	if o.session != s || o.err != nil {
 		return false
 	}
 	f.commands, o.commands = o.commands, f.commands[:0]

@@ -73,7 +73,7 @@ func (o *outbox) refusals(ack *message.AckReader) error {
 // retire keeps an acknowledged batch for use again. With mu held.
 func (o *outbox) retire(b *batch) {
 	o.bytes -= b.bytes()
-	b.flight = nil
+	b.flight, b.content = nil, nil
 	if len(o.spare) < maxSpareBatches && cap(b.body) <= 2*maxBatchBytes {
 		o.spare = append(o.spare, b)
 	}
@@ -93,7 +93,7 @@ func (o *outbox) fail(err *Error) {
 	o.work.Signal()
 }
 
-// drain refuses what is new and waits until everything is acknowledged, the session
+// drain refuses what is new and waits until everything is acknowledged, the Client
 // has ended or ctx has.
 func (o *outbox) drain(ctx context.Context) {
 	o.mu.Lock()

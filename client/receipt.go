@@ -14,7 +14,7 @@ type flight struct {
 	n       int
 	handled uint64 // every counter up to this one was handled
 	refused []refusal
-	err     *Error // the session's end, if it came before the last acknowledgement
+	err     *Error // the Client's end, if it came before the last acknowledgement
 	done    chan struct{}
 }
 

@@ -20,40 +20,48 @@ var (
 // receiver is what the reader goroutine knows: it opens blobs in order, keeps
 // count, and fills the inbox.
 type receiver struct {
-	client     *Client
-	opener     *keyx.Opener
-	requireGK  bool
-	revocation uint64 // newest list number seen
-	next       uint64 // number of the next delivery
-	controls   uint64 // number of the next acknowledgement or reply
-	gap        bool   // a blob was missing: the running hash is lost for good
+	session  *session
+	client   *Client
+	memory   *memory
+	opener   *keyx.Opener
+	next     uint64 // number of the next delivery
+	controls uint64 // number of the next acknowledgement or reply
+	gap      bool   // a blob was missing: the running hash is lost for good
 
+	payloads payloads
+	envelope message.Envelope
+	id       keyx.PublicationID
+	items    []item // of the frame at hand
+}
+
+func newReceiver(s *session, opener *keyx.Opener) *receiver {
+	return &receiver{
+		session: s, client: s.client, memory: s.client.memory, opener: opener,
+		id: keyx.PublicationID{Domain: s.client.cfg.Domain.Name},
+	}
+}
+
+// memory is what readers know for the life of the Client. Sessions have one reader
+// each, and the next begins when the last has ended, so that nothing but the
+// counters is ever used by two at once.
+type memory struct {
+	revocation uint64            // newest list number seen
 	names      map[string]string // subjects seen, so that each is allocated once
 	duplicates *duplicates
-	payloads   payloads
-	envelope   message.Envelope
-	id         keyx.PublicationID
-	items      []item // of the frame at hand
 
 	delivered, repeated, lost, overflowed, refused atomic.Uint64
 }
 
-func newReceiver(c *Client, opener *keyx.Opener, requireGK bool) *receiver {
-	return &receiver{
-		client: c, opener: opener, requireGK: requireGK,
-		revocation: c.confirmation.Revocation,
-		names:      make(map[string]string),
-		duplicates: newDuplicates(),
-		id:         keyx.PublicationID{Domain: c.cfg.Domain.Name},
-	}
+func newMemory() *memory {
+	return &memory{names: make(map[string]string), duplicates: newDuplicates()}
 }
 
-func (r *receiver) addTo(s *Stats) {
-	s.Delivered = r.delivered.Load()
-	s.Duplicates = r.repeated.Load()
-	s.Lost = r.lost.Load()
-	s.Overflowed = r.overflowed.Load()
-	s.IntegrityRefused = r.refused.Load()
+func (m *memory) addTo(s *Stats) {
+	s.Delivered = m.delivered.Load()
+	s.Duplicates = m.repeated.Load()
+	s.Lost = m.lost.Load()
+	s.Overflowed = m.overflowed.Load()
+	s.IntegrityRefused = m.refused.Load()
 }
 
 // blob opens one sealed blob and handles the message in it.
@@ -91,7 +99,8 @@ func (r *receiver) message(msg []byte, f *wire.Frame, count uint64, sum *[32]byt
 		if err := r.control(reply.Control); err != nil {
 			return err
 		}
-		r.client.commands.answered(reply.Op, reply.ID, reply.Kind)
+		r.items = append(r.items, r.client.answered(r.session, reply)...)
+		r.publish()
 		return nil
 	case message.TypeHeartbeat:
 		return r.heartbeat(msg, count, sum)
@@ -119,7 +128,7 @@ func (r *receiver) ack(msg []byte) *Error {
 	if err := r.control(ack.Control); err != nil {
 		return err
 	}
-	if err := r.client.history.confirm(ack.CmdCount, &ack.CmdChain); err != nil {
+	if err := r.session.history.confirm(ack.CmdCount, &ack.CmdChain); err != nil {
 		return integrity(err)
 	}
 	if err := r.client.outbox.acknowledge(&ack); err != nil {
@@ -140,7 +149,7 @@ func (r *receiver) heartbeat(msg []byte, count uint64, sum *[32]byte) *Error {
 	if h.EvCount != count || !r.gap && h.EvChain != *sum {
 		return integrity(errEvents)
 	}
-	if err := r.client.history.confirm(h.CmdCount, &h.CmdChain); err != nil {
+	if err := r.session.history.confirm(h.CmdCount, &h.CmdChain); err != nil {
 		return integrity(err)
 	}
 	if err := r.list(h.Revocation); err != nil {
@@ -149,7 +158,7 @@ func (r *receiver) heartbeat(msg []byte, count uint64, sum *[32]byte) *Error {
 	if h.Delivered < r.next {
 		return integrity(errNumbers)
 	}
-	r.client.watchdog.reset(r.client.cfg.HeartbeatTimeout)
+	r.session.watchdog.reset(r.session.heartbeatTimeout)
 	r.missing(h.Delivered - r.next)
 	r.next = h.Delivered
 	r.publish()
@@ -158,17 +167,17 @@ func (r *receiver) heartbeat(msg []byte, count uint64, sum *[32]byte) *Error {
 
 // list takes a revocation-list number of the enclave, which only grows.
 func (r *receiver) list(number uint64) *Error {
-	if number < r.revocation {
+	if number < r.memory.revocation {
 		return integrity(errRevocation)
 	}
-	r.revocation = number
+	r.memory.revocation = number
 	return nil
 }
 
 // missing notes deliveries that were numbered and never came.
 func (r *receiver) missing(n uint64) {
 	if n > 0 {
-		r.lost.Add(n)
+		r.memory.lost.Add(n)
 		r.items = append(r.items, item{notice: &LostError{N: n}})
 	}
 }

@@ -2,6 +2,8 @@ package client
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/scbr/scbr/keyx"
@@ -13,7 +15,8 @@ import (
 // for a slot.
 const maxCommands = 256
 
-// Subscription is one live filter of this session.
+// Subscription is one live filter of a Client. It lives through sessions: each new
+// one subscribes again, under the same number.
 type Subscription struct {
 	client *Client
 	id     uint32
@@ -28,79 +31,194 @@ type commandKey struct {
 	id uint32
 }
 
-// commands keeps the commands waiting for an answer and the ids that are live.
+// commands keeps the subscriptions that are live, and the commands of the session
+// at hand that wait for an answer.
 type commands struct {
 	slots chan struct{}
 
 	mu      sync.Mutex
-	nextID  uint32 // ids are never used again within a session
-	live    map[uint32]struct{}
+	session *session // whom commands go to; nil between sessions
+	nextID  uint32   // ids are never used again within a Client
+	live    map[uint32]*liveFilter
 	waiting map[commandKey]chan keyx.Kind // bound 1: the answer
+	again   []uint32                      // to be subscribed again, in order
+	asked   map[uint32]struct{}           // subscribed again, not answered yet
+}
+
+// liveFilter is a subscription as the enclave has to know it.
+type liveFilter struct {
+	encoded []byte
+	told    *session // that was asked for it
 }
 
 func newCommands() *commands {
 	return &commands{
 		slots:   make(chan struct{}, maxCommands),
 		nextID:  1,
-		live:    make(map[uint32]struct{}),
+		live:    make(map[uint32]*liveFilter),
 		waiting: make(map[commandKey]chan keyx.Kind),
+		asked:   make(map[uint32]struct{}),
 	}
 }
 
-// add makes a new id. It counts as live at once: deliveries may come before the
-// answer does.
-func (s *commands) add() (id uint32, answer chan keyx.Kind, ok bool) {
+// add makes a new id for a filter and asks for it, in the next session if there is
+// none. It counts as live at once: deliveries may come before the answer does.
+func (s *commands) add(o *outbox, encoded []byte) (id uint32, answer chan keyx.Kind, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.nextID == 0 { // 2^32 subscriptions in one session
+	if s.nextID == 0 { // 2^32 subscriptions of one client
 		return 0, nil, false
 	}
 	id = s.nextID
 	s.nextID++
-	s.live[id] = struct{}{}
-	return id, s.await(message.TypeSubscribe, id), true
+	s.live[id] = &liveFilter{encoded: encoded}
+	answer = make(chan keyx.Kind, 1)
+	s.waiting[commandKey{message.TypeSubscribe, id}] = answer
+	s.ask(o, id)
+	return id, answer, true
 }
 
-func (s *commands) await(op message.Type, id uint32) chan keyx.Kind {
-	answer := make(chan keyx.Kind, 1)
-	s.waiting[commandKey{op, id}] = answer
-	return answer
+// ask sends the Subscribe of a live id, if there is a session. With mu held.
+func (s *commands) ask(o *outbox, id uint32) {
+	f := s.live[id]
+	if s.session == nil {
+		return
+	}
+	f.told = s.session
+	msg, err := message.AppendSubscribe(nil, message.Subscribe{ID: id, Filter: f.encoded})
+	if err != nil {
+		panic("client: a filter within its limits was refused: " + err.Error())
+	}
+	o.command(s.session, msg)
 }
 
-// remove ends an id; ok is false if it was not live. Deliveries for it are
-// dropped from now on.
-func (s *commands) remove(id uint32) (answer chan keyx.Kind, ok bool) {
+// remove ends an id; ok is false if it was not live. Deliveries for it are dropped
+// from now on. A session that knows of it is asked to forget it; another never
+// hears of it, and the answer is there at once.
+func (s *commands) remove(o *outbox, id uint32) (answer chan keyx.Kind, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, ok := s.live[id]; !ok {
+	f, ok := s.live[id]
+	if !ok {
 		return nil, false
 	}
 	delete(s.live, id)
-	return s.await(message.TypeUnsubscribe, id), true
+	answer = make(chan keyx.Kind, 1)
+	if s.session == nil || f.told != s.session {
+		answer <- keyx.KindOK
+		<-s.slots
+		return answer, true
+	}
+	s.waiting[commandKey{message.TypeUnsubscribe, id}] = answer
+	o.command(s.session, message.AppendUnsubscribe(nil, id))
+	return answer, true
 }
 
-// drop forgets an id whose subscription did not come about.
-func (s *commands) drop(id uint32) {
+// drop forgets an id whose subscription nobody waits for any more. The answers are
+// nobody's.
+func (s *commands) drop(o *outbox, id uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.live, id)
-}
-
-// answered hands an answer to whoever waits for it and frees the slot.
-func (s *commands) answered(op message.Type, id uint32, kind keyx.Kind) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	key := commandKey{op, id}
-	answer, ok := s.waiting[key]
+	f, ok := s.live[id]
 	if !ok {
 		return
 	}
-	delete(s.waiting, key)
-	if op == message.TypeSubscribe && kind != keyx.KindOK {
+	delete(s.live, id)
+	if s.session != nil && f.told == s.session {
+		o.command(s.session, message.AppendUnsubscribe(nil, id))
+		return
+	}
+	if key := (commandKey{message.TypeSubscribe, id}); s.waiting[key] != nil { // no session was asked
+		delete(s.waiting, key)
+		<-s.slots
+	}
+}
+
+// any says whether there is a subscription.
+func (s *commands) any() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.live) > 0
+}
+
+// interrupt ends what the session at hand was asked: subscriptions go on to the
+// next one, and what was to be removed is gone with it.
+func (s *commands) interrupt() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.session, s.again = nil, nil
+	clear(s.asked)
+	for key, answer := range s.waiting {
+		if _, live := s.live[key.id]; live && key.op == message.TypeSubscribe {
+			continue
+		}
+		delete(s.waiting, key)
+		answer <- keyx.KindOK
+		<-s.slots
+	}
+}
+
+// begin asks a new session for every live subscription; done is true when there is
+// none.
+func (s *commands) begin(o *outbox, to *session) (done bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.session = to
+	s.again = slices.Sorted(maps.Keys(s.live))
+	s.askAgain(o)
+	return len(s.asked) == 0
+}
+
+// askAgain keeps a bounded number of repeated subscriptions under way. With mu held.
+func (s *commands) askAgain(o *outbox) {
+	for len(s.again) > 0 && len(s.asked) < maxCommands {
+		id := s.again[0]
+		s.again = s.again[1:]
+		if f, ok := s.live[id]; ok && f.told != s.session { // it may have been removed meanwhile
+			s.asked[id] = struct{}{}
+			s.ask(o, id)
+		}
+	}
+}
+
+// answered takes an answer: it hands it to whoever waits for it and frees the slot.
+// The answer to a repeated subscription is nobody's: a refusal is left to be told,
+// and complete is true with the last of them.
+func (s *commands) answered(o *outbox, op message.Type, id uint32, kind keyx.Kind) (refused, complete bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := commandKey{op, id}
+	answer, awaited := s.waiting[key]
+	_, repeated := s.asked[id]
+	repeated = repeated && op == message.TypeSubscribe
+	if op == message.TypeSubscribe && kind != keyx.KindOK && (awaited || repeated) {
+		_, wasLive := s.live[id]
+		refused = wasLive && !awaited
 		delete(s.live, id)
 	}
-	answer <- kind
-	<-s.slots
+	if awaited {
+		delete(s.waiting, key)
+		answer <- kind
+		<-s.slots
+	}
+	if repeated {
+		delete(s.asked, id)
+		s.askAgain(o)
+		complete = len(s.asked) == 0
+	}
+	return refused, complete
+}
+
+// answered handles a reply of session s and returns what has to be told.
+func (c *Client) answered(s *session, reply message.Reply) (notices []item) {
+	refused, complete := c.commands.answered(c.outbox, reply.Op, reply.ID, reply.Kind)
+	if refused {
+		notices = append(notices, item{notice: &UnsubscribedError{ID: reply.ID, Kind: Kind(reply.Kind)}})
+	}
+	if complete && c.outage.open {
+		notices = append(notices, c.resumed(s))
+	}
+	return notices
 }
 
 // keepLive returns those of ids that are live, reusing its memory. foreign is true
@@ -121,6 +239,9 @@ func (s *commands) keepLive(ids []uint32) (live []uint32, foreign bool) {
 
 // slot waits until one more command may be under way.
 func (c *Client) slot(ctx context.Context, op string) error {
+	if err := c.outbox.check(op); err != nil {
+		return err
+	}
 	select {
 	case c.commands.slots <- struct{}{}:
 		return nil
@@ -132,9 +253,10 @@ func (c *Client) slot(ctx context.Context, op string) error {
 }
 
 // Subscribe asks for all publications that satisfy where, and returns once the
-// enclave has it in its index. The grant's subscribe filter must cover where
-// (keyx.KindNotCovered otherwise). When ctx ends first, the subscription is taken
-// back; when the session does, the error wraps ErrUnacknowledged.
+// enclave has it in its index; while there is no session it waits for one. The
+// grant's subscribe filter must cover where (keyx.KindNotCovered otherwise). When
+// ctx ends first, the subscription is taken back; when the Client does, the error
+// wraps ErrUnacknowledged.
 func (c *Client) Subscribe(ctx context.Context, where filter.Filter) (*Subscription, error) {
 	encoded := where.AppendBinary(nil)
 	if len(encoded) > message.MaxFilterBytes {
@@ -143,25 +265,14 @@ func (c *Client) Subscribe(ctx context.Context, where filter.Filter) (*Subscript
 	if err := c.slot(ctx, opSubscribe); err != nil {
 		return nil, err
 	}
-	id, answer, ok := c.commands.add()
+	id, answer, ok := c.commands.add(c.outbox, encoded)
 	if !ok {
 		<-c.commands.slots
 		return nil, &Error{Op: opSubscribe, Kind: KindFull}
 	}
-	msg, err := message.AppendSubscribe(nil, message.Subscribe{ID: id, Filter: encoded})
-	if err == nil {
-		err = c.outbox.command(opSubscribe, msg)
-	}
-	if err != nil {
-		c.commands.answered(message.TypeSubscribe, id, keyx.KindInternal) // takes it back
-		return nil, err
-	}
 	if err := c.answer(ctx, opSubscribe, answer); err != nil {
 		if err.Kind == KindCanceled {
-			c.commands.drop(id)
-			// Best effort: the answer is nobody's, and a session that has ended has no
-			// subscriptions.
-			_ = c.outbox.command(opUnsubscribe, message.AppendUnsubscribe(nil, id))
+			c.commands.drop(c.outbox, id)
 		}
 		return nil, err
 	}
@@ -188,7 +299,8 @@ func (c *Client) answer(ctx context.Context, op string, answer <-chan keyx.Kind)
 	return nil
 }
 
-// Unsubscribe ends the subscription and returns once the enclave has removed it.
+// Unsubscribe ends the subscription and returns once the enclave has removed it,
+// or no enclave has it.
 // Deliveries for it are dropped from the moment of the call. A second call returns
 // an error of keyx.KindUnknownSubscription.
 func (s *Subscription) Unsubscribe(ctx context.Context) error {
@@ -196,14 +308,10 @@ func (s *Subscription) Unsubscribe(ctx context.Context) error {
 	if err := c.slot(ctx, opUnsubscribe); err != nil {
 		return err
 	}
-	answer, ok := c.commands.remove(s.id)
+	answer, ok := c.commands.remove(c.outbox, s.id)
 	if !ok {
 		<-c.commands.slots
 		return &Error{Op: opUnsubscribe, Kind: Kind(keyx.KindUnknownSubscription)}
-	}
-	if err := c.outbox.command(opUnsubscribe, message.AppendUnsubscribe(nil, s.id)); err != nil {
-		c.commands.answered(message.TypeUnsubscribe, s.id, keyx.KindInternal) // takes it back
-		return err
 	}
 	if err := c.answer(ctx, opUnsubscribe, answer); err != nil {
 		return err

@@ -39,7 +39,7 @@ func adviceFor(k client.Kind) string {
 	case client.KindTransport:
 		return "check that routerd runs and that --addr is its address; lost sessions are not resumed, run the command again"
 	case client.KindUnavailable, client.KindShuttingDown, client.KindTooManyHalfOpen, client.KindTooManyFromAddress,
-		client.KindTooManySessions, client.Kind(keyx.KindTooManySessions):
+		client.KindTooManySessions, client.KindBusy, client.Kind(keyx.KindTooManySessions):
 		return "the router cannot serve you now: try again later"
 	case client.KindHandshakeTimeout, client.KindCanceled:
 		return "check --addr, that routerd is ready, and --timeout"
