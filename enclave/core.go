@@ -198,6 +198,7 @@ func (c *Core) frame(f *abi.Frame) error {
 	case abi.Close:
 		return c.drop(f.Conn)
 	case abi.Tick:
+		c.out = abi.AppendTock(c.out)
 		return nil
 	case abi.Shutdown:
 		return c.shutdown()

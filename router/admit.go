@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/quic-go/quic-go"
 
@@ -16,7 +18,10 @@ type admission struct {
 	limits *Limits
 	m      *metrics
 
+	away atomic.Bool // there is no enclave
+
 	mu       sync.Mutex
+	bucket   bucket
 	halfOpen int
 	sessions int
 	refusing int // connections that will be told a number and nothing else
@@ -39,6 +44,27 @@ type ticketKey struct{}
 
 func newAdmission(l *Limits, m *metrics) *admission {
 	return &admission{limits: l, m: m, byAddr: map[netip.Prefix]addrCount{}}
+}
+
+// bucket holds the tokens of key exchanges that may begin.
+type bucket struct {
+	tokens float64
+	at     time.Time // when tokens was true; zero: full
+}
+
+// take takes a token, if there is one.
+func (b *bucket) take(now time.Time, perSecond, burst int) bool {
+	if b.at.IsZero() {
+		b.tokens = float64(burst)
+	} else {
+		b.tokens = min(float64(burst), b.tokens+now.Sub(b.at).Seconds()*float64(perSecond))
+	}
+	b.at = now
+	if b.tokens < 1 {
+		return false
+	}
+	b.tokens--
+	return true
 }
 
 // ticketOf returns the ticket that enter stored with the connection.
@@ -70,6 +96,8 @@ func (a *admission) enter(ctx context.Context, info *quic.ClientInfo) (context.C
 
 func (a *admission) judge(c addrCount) wire.Kind {
 	switch {
+	case a.away.Load():
+		return wire.Unavailable
 	case c.halfOpen >= a.limits.MaxHalfOpenPerAddress,
 		c.halfOpen+c.sessions >= a.limits.MaxSessionsPerAddress:
 		return wire.TooManyFromAddress
@@ -77,6 +105,8 @@ func (a *admission) judge(c addrCount) wire.Kind {
 		return wire.TooManyHalfOpen
 	case a.halfOpen+a.sessions >= a.limits.MaxSessions:
 		return wire.TooManySessions
+	case !a.bucket.take(time.Now(), a.limits.HandshakesPerSecond, a.limits.HandshakeBurst):
+		return wire.Busy
 	}
 	return 0
 }

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -21,7 +22,10 @@ type Config struct {
 	PacketConn net.PacketConn
 	// ListenAddr is a UDP host:port, used when PacketConn is nil. Port 0 takes a free one; Addr tells which.
 	ListenAddr string
-	// Enclave is the link; Serve closes it.
+	// Start starts an enclave and returns when its link is there; Serve waits for its Ready. Serve calls it once at the beginning, where a
+	// failure ends Serve, and again whenever an enclave has ended, until its context ends.
+	Start func(ctx context.Context) (Enclave, error)
+	// Enclave, instead of Start, is the link of the only enclave there is; Serve closes it, and ends when it ends.
 	Enclave io.ReadWriteCloser
 	// Limits holds every bound; the zero value means DefaultLimits.
 	Limits Limits
@@ -94,6 +98,21 @@ type Limits struct {
 	PayloadGrace time.Duration
 	// TickInterval is the time between Tick frames to the enclave, which make its heartbeats due.
 	TickInterval time.Duration
+	// WatchInterval is the time between two looks at a silent enclave. An enclave that runs answers every Tick.
+	WatchInterval time.Duration
+	// StallLooks is how many looks in a row find an enclave silent and not even trying to run before it is given up. Together with
+	// WatchInterval, and one interval more: below a second.
+	StallLooks int
+	// HangTimeout is how long an enclave may be silent although it works. A step over many publications with slow filters takes seconds.
+	HangTimeout time.Duration
+	// RestartMin and RestartMax bound the pause before an enclave is started again, which doubles with each failure in a row.
+	RestartMin, RestartMax time.Duration
+	// CrashLimit ends within CrashWindow open the circuit: no start for CircuitOpen, then one after the other, each of which opens it again
+	// when it fails before CrashWindow has passed.
+	CrashLimit               int
+	CrashWindow, CircuitOpen time.Duration
+	// HandshakesPerSecond and HandshakeBurst bound the key exchanges that begin: a token bucket. A key exchange costs the enclave 0.4 ms.
+	HandshakesPerSecond, HandshakeBurst int
 	// StartTimeout bounds the wait for the enclave's Ready.
 	StartTimeout time.Duration
 	// StopTimeout bounds the wait for the enclave's Bye.
@@ -122,6 +141,16 @@ func DefaultLimits() Limits {
 		Linger:                time.Second,
 		PayloadGrace:          10 * time.Second,
 		TickInterval:          250 * time.Millisecond,
+		WatchInterval:         200 * time.Millisecond,
+		StallLooks:            3,
+		HangTimeout:           time.Minute,
+		RestartMin:            50 * time.Millisecond,
+		RestartMax:            10 * time.Second,
+		CrashLimit:            6,
+		CrashWindow:           time.Minute,
+		CircuitOpen:           time.Minute,
+		HandshakesPerSecond:   1000,
+		HandshakeBurst:        1024,
 		StartTimeout:          30 * time.Second,
 		StopTimeout:           3 * time.Second,
 	}
@@ -156,8 +185,14 @@ func (c *Config) normalize() error {
 		c.Metrics = prometheus.NewRegistry()
 	}
 	var faults []error
-	if c.Enclave == nil {
+	switch {
+	case c.Enclave == nil && c.Start == nil:
 		faults = append(faults, errors.New("no enclave link"))
+	case c.Enclave != nil && c.Start != nil:
+		faults = append(faults, errors.New("both a link and a way to start an enclave"))
+	case c.Enclave != nil:
+		link := c.Enclave
+		c.Start = func(context.Context) (Enclave, error) { return oneLife{link}, nil }
 	}
 	if c.PacketConn == nil && c.ListenAddr == "" {
 		faults = append(faults, errors.New("nothing to listen on"))
@@ -191,6 +226,16 @@ func (l *Limits) faults() []error {
 		{"Linger", int64(l.Linger), 1},
 		{"PayloadGrace", int64(l.PayloadGrace), 1},
 		{"TickInterval", int64(l.TickInterval), 1},
+		{"WatchInterval", int64(l.WatchInterval), 1},
+		{"StallLooks", int64(l.StallLooks), 1},
+		{"HangTimeout", int64(l.HangTimeout), 1},
+		{"RestartMin", int64(l.RestartMin), 1},
+		{"RestartMax", int64(l.RestartMax), 1},
+		{"CrashLimit", int64(l.CrashLimit), 1},
+		{"CrashWindow", int64(l.CrashWindow), 1},
+		{"CircuitOpen", int64(l.CircuitOpen), 1},
+		{"HandshakesPerSecond", int64(l.HandshakesPerSecond), 1},
+		{"HandshakeBurst", int64(l.HandshakeBurst), 1},
 		{"StartTimeout", int64(l.StartTimeout), 1},
 		{"StopTimeout", int64(l.StopTimeout), 1},
 	} {

@@ -14,6 +14,7 @@ const linkChunk = 256 << 10
 // dispatcher is the goroutine that reads the link. It waits for nothing but the link.
 type dispatcher struct {
 	r       *Router
+	life    *life
 	refs    [][]byte   // scratch
 	touched []*session // have new work for their writers
 }
@@ -26,6 +27,9 @@ func (d *dispatcher) run(link io.Reader) error {
 		n, err := link.Read(buf[end:])
 		if d.r.tap != nil && n > 0 {
 			d.r.tap(TapFromEnclave, buf[end:end+n])
+		}
+		if n > 0 {
+			d.life.noteHeard()
 		}
 		end += n
 		used, bad := d.frames(buf[start:end])
@@ -88,7 +92,7 @@ func (d *dispatcher) fault(reason string) { d.r.metrics.faults.WithLabelValues(r
 func (d *dispatcher) frame(f *abi.Frame) error {
 	switch f.Type {
 	case abi.Ready:
-		d.r.enclaveReady()
+		d.r.enclaveReady(d.life)
 	case abi.Handshake:
 		d.handshake(f)
 	case abi.Deliver:
@@ -96,7 +100,7 @@ func (d *dispatcher) frame(f *abi.Frame) error {
 		d.deliver(f)
 	case abi.Handled:
 		d.r.watch.handled(f.Ref, int(f.Count))
-		known := d.r.payloads.free(f.Ref, int(f.Count))
+		known := d.life.payloads.free(f.Ref, int(f.Count))
 		d.r.metrics.handled.Add(float64(known))
 		if known < int(f.Count) {
 			d.fault("unknown_reference")
@@ -107,6 +111,7 @@ func (d *dispatcher) frame(f *abi.Frame) error {
 		s := f.Stats()
 		d.r.metrics.stats.Store(&s)
 		d.r.heard()
+	case abi.Tock: // heard, which is all
 	case abi.Bye:
 		d.wakeAll()
 		return errLinkBye
@@ -117,7 +122,7 @@ func (d *dispatcher) frame(f *abi.Frame) error {
 }
 
 func (d *dispatcher) handshake(f *abi.Frame) {
-	s := d.r.find(f.Conn)
+	s := d.find(f.Conn)
 	switch {
 	case s == nil:
 		d.gone()
@@ -160,7 +165,7 @@ func (d *dispatcher) account(s *session, v verdict, envelopes int) {
 }
 
 func (d *dispatcher) deliver(f *abi.Frame) {
-	s := d.r.find(f.Conn)
+	s := d.find(f.Conn)
 	switch {
 	case s == nil:
 		d.gone()
@@ -172,7 +177,7 @@ func (d *dispatcher) deliver(f *abi.Frame) {
 		d.control(s, len(f.Body), func(dst []byte) []byte { return wire.AppendDelivery(dst, f.Body, nil) })
 		return
 	}
-	refs, size, ok := d.r.payloads.lookup(d.refs[:0], int(f.Count), f.RefAt)
+	refs, size, ok := d.life.payloads.lookup(d.refs[:0], int(f.Count), f.RefAt)
 	if ok {
 		d.account(s, s.queue.deliver(f.Body, refs, size), len(refs))
 	} else {
@@ -182,13 +187,21 @@ func (d *dispatcher) deliver(f *abi.Frame) {
 	d.refs = refs[:0]
 }
 
+// find returns the session of a connection that was opened at this enclave.
+func (d *dispatcher) find(conn uint64) *session {
+	if s := d.r.find(conn); s != nil && s.life == d.life {
+		return s
+	}
+	return nil
+}
+
 // gone counts a frame for a session that has ended meanwhile, which is ordinary.
 func (d *dispatcher) gone() {
 	d.r.metrics.drops.WithLabelValues(dropEnded.reason()).Inc()
 }
 
 func (d *dispatcher) refuse(f *abi.Frame) {
-	s := d.r.find(f.Conn)
+	s := d.find(f.Conn)
 	if s == nil {
 		d.gone()
 		return

@@ -58,7 +58,7 @@ func TestStalledClient(t *testing.T) {
 	good.publish("last", payload)
 	require.Equal(t, "last", string(must(good.next()).Blob))
 	w.eventually("its queue is given up", func() bool { return w.r.backlog.bytes.Load() == 0 })
-	w.eventually("payloads freed", func() bool { n, size := w.r.payloads.counts(); return n+size == 0 })
+	w.eventually("payloads freed", func() bool { n, size := w.life.payloads.counts(); return n+size == 0 })
 	require.False(t, w.r.gate.shut())
 }
 
@@ -262,11 +262,11 @@ func TestPayloadBound(t *testing.T) {
 	}()
 	for range n {
 		r := <-held
-		live, _ := w.r.payloads.counts()
+		live, _ := w.life.payloads.counts()
 		require.Equal(t, 1, live)
 		w.e.send(abi.AppendHandled(nil, r[0], uint16(r[1])))
 	}
-	w.eventually("all freed", func() bool { live, size := w.r.payloads.counts(); return live+size == 0 })
+	w.eventually("all freed", func() bool { live, size := w.life.payloads.counts(); return live+size == 0 })
 }
 
 // TestWaitingReaderNoticesTheEnd: a reader that waits for room leaves when its session ends.
@@ -276,11 +276,11 @@ func TestWaitingReaderNoticesTheEnd(t *testing.T) {
 	c.publish("b", make([]byte, 20))
 	c.publish("b", make([]byte, 20))
 	w.eventually("reader waits", func() bool {
-		w.r.payloads.mu.Lock()
-		defer w.r.payloads.mu.Unlock()
-		return w.r.payloads.waiting == 1
+		w.life.payloads.mu.Lock()
+		defer w.life.payloads.mu.Unlock()
+		return w.life.payloads.waiting == 1
 	})
 	require.NoError(t, w.stop())
 	require.Equal(t, wire.ShuttingDown, c.refusal())
-	require.True(t, errors.Is(w.r.link.append(nil, func() bool { return true }), errStopped))
+	require.True(t, errors.Is(w.life.link.append(nil, func() bool { return true }), errStopped))
 }

@@ -89,6 +89,8 @@ func (e *fakeEnclave) frame(f *abi.Frame) bool {
 			out = abi.AppendHandled(out, f.Ref, f.Count)
 		}
 		e.send(abi.AppendDeliver(out, f.Conn, nil, []byte("ack")))
+	case abi.Tick:
+		e.send(abi.AppendTock(nil))
 	case abi.Shutdown:
 		e.send(abi.AppendBye(nil))
 		return false
@@ -130,6 +132,7 @@ type world struct {
 	t       testing.TB
 	r       *Router
 	e       *fakeEnclave
+	life    *life // of e
 	reg     *prometheus.Registry
 	addr    net.Addr
 	dial    func() net.PacketConn // a socket for a client; nil: a new one on loopback
@@ -161,6 +164,7 @@ func start(t testing.TB, options ...option) *world {
 	go func() { w.stopped <- r.Serve(ctx) }()
 	<-r.Ready()
 	w.addr = r.Addr()
+	w.life = r.life.Load()
 	t.Cleanup(func() {
 		cancel()
 		_ = inside.Close()

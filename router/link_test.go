@@ -24,9 +24,9 @@ func TestStalledLinkAndChurn(t *testing.T) {
 	w.session().publish("b", []byte("stall"))
 	<-stalled
 	pending := func() int {
-		w.r.link.mu.Lock()
-		defer w.r.link.mu.Unlock()
-		return len(w.r.link.pending)
+		w.life.link.mu.Lock()
+		defer w.life.link.mu.Unlock()
+		return len(w.life.link.pending)
 	}
 	hello := wire.AppendHello(nil, make([]byte, 1000))
 	churn := func(n int) {

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -25,8 +26,46 @@ type metrics struct {
 	swept                                  prometheus.Counter
 	batchBytes                             prometheus.Histogram
 
+	restarts, stalls prometheus.Counter
+	ends             *prometheus.CounterVec
+
 	stats atomic.Pointer[abi.StatsBody]
-	heard atomic.Pointer[time.Time] // when the enclave sent statistics, or before them Ready
+	base  atomic.Pointer[abi.StatsBody] // sums of the enclaves that have ended; only its counters count
+	heard atomic.Pointer[time.Time]     // when the enclave sent statistics, or before them Ready
+}
+
+// Causes of the end of an enclave, as labels.
+const (
+	causeStalled = "stalled" // it did not answer
+	causeFraming = "framing" // it broke the framing of the link
+	causeEnded   = "ended"   // it ended, or hung up
+)
+
+// ended counts the end of an enclave, or of the attempt to start one.
+func (m *metrics) ended(cause error) {
+	label := causeEnded
+	switch {
+	case errors.Is(cause, errStalled), errors.Is(cause, errNotReady):
+		label = causeStalled
+	case errors.Is(cause, errLinkFrame):
+		label = causeFraming
+	}
+	m.ends.WithLabelValues(label).Inc()
+}
+
+// settle adds the sums of an enclave that has ended to those before: the totals go on. Only the keeper calls it, when nothing more comes.
+func (m *metrics) settle() {
+	last := m.stats.Swap(nil)
+	if last == nil {
+		return
+	}
+	sum := *last
+	if b := m.base.Load(); b != nil {
+		sum.Handled += b.Handled
+		sum.Matched += b.Matched
+		sum.Refused += b.Refused
+	}
+	m.base.Store(&sum)
 }
 
 // dropReasons are the values of the drop metric's label.
@@ -67,6 +106,9 @@ func newMetrics() *metrics {
 		handled:       counter("publications_handled_total", "Publications the enclave has handled."),
 		deliveries:    counter("deliveries_total", "Envelopes with their payloads queued for clients."),
 		pauses:        counter("publish_pauses_total", "Publication frames that waited for a delivery queue."),
+		restarts:      prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Subsystem: "enclave", Name: "restarts_total", Help: "Starts of an enclave after the first, failed ones included."}),
+		stalls:        prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Subsystem: "enclave", Name: "stalls_total", Help: "Enclaves given up because they did not answer."}),
+		ends:          prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Subsystem: "enclave", Name: "ends_total", Help: "Ends of an enclave that nobody asked for, and failed starts, by cause."}, []string{"cause"}),
 		pausedSeconds: counter("publish_paused_seconds_total", "Time publication frames waited for a delivery queue."),
 		swept:         counter("payloads_swept_total", "Payloads of ended sessions that the enclave never reported as handled."),
 		batchBytes: prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -74,8 +116,11 @@ func newMetrics() *metrics {
 			Help: "Bytes per write to the enclave.", Buckets: prometheus.ExponentialBuckets(64, 4, 9),
 		}),
 	}
-	for k := wire.Unavailable; k <= wire.TooManySessions; k++ {
+	for k := wire.Unavailable; k <= wire.Busy; k++ {
 		m.refusals.WithLabelValues(k.String())
+	}
+	for _, cause := range []string{causeStalled, causeFraming, causeEnded} {
+		m.ends.WithLabelValues(cause)
 	}
 	for v := dropFull; v <= overflow; v++ {
 		m.drops.WithLabelValues(v.reason())
@@ -98,28 +143,50 @@ func (m *metrics) register(reg *prometheus.Registry, r *Router) error {
 	}
 	total := func(name, help string, f func(s *abi.StatsBody) uint64) prometheus.Collector {
 		return prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: namespace, Subsystem: "enclave", Name: name, Help: help}, func() float64 {
+			var sum uint64
+			if s := m.base.Load(); s != nil {
+				sum = f(s)
+			}
 			if s := m.stats.Load(); s != nil {
-				return float64(f(s))
+				sum += f(s)
+			}
+			return float64(sum)
+		})
+	}
+	waiting := func(f func(items, bytes int) int) func() float64 {
+		return func() float64 {
+			if l := r.life.Load(); l != nil {
+				return float64(f(l.payloads.counts()))
 			}
 			return 0
-		})
+		}
+	}
+	flag := func(f func(s EnclaveState) bool) func() float64 {
+		return func() float64 {
+			if f(r.EnclaveState()) {
+				return 1
+			}
+			return 0
+		}
 	}
 	for _, c := range []prometheus.Collector{
 		m.refusals, m.drops, m.faults, m.refusedUntold, m.framesIn, m.framesOut, m.bytesIn, m.bytesOut, m.publications, m.handled,
-		m.deliveries, m.pauses, m.pausedSeconds, m.swept, m.batchBytes,
+		m.deliveries, m.pauses, m.pausedSeconds, m.swept, m.batchBytes, m.restarts, m.stalls, m.ends,
+		gaugeFunc("enclave", "up", "1 while an enclave serves.", flag(func(s EnclaveState) bool { return s.Up })),
+		gaugeFunc("enclave", "circuit_open", "1 while the enclave is not started again because it ended too often.", flag(func(s EnclaveState) bool { return s.Circuit })),
 		gaugeFunc("router", "sessions", "Confirmed sessions.", func() float64 { _, n := r.admission.counts(); return float64(n) }),
 		gaugeFunc("router", "half_open", "Key exchanges going on.", func() float64 { n, _ := r.admission.counts(); return float64(n) }),
 		gaugeFunc("router", "queue_bytes", "Bytes waiting for clients.", func() float64 { return float64(r.backlog.bytes.Load()) }),
-		gaugeFunc("router", "payloads", "Payloads waiting for the enclave.", func() float64 { n, _ := r.payloads.counts(); return float64(n) }),
-		gaugeFunc("router", "payload_bytes", "Bytes of payloads waiting for the enclave, with 128 for each payload.", func() float64 { _, n := r.payloads.counts(); return float64(n) }),
+		gaugeFunc("router", "payloads", "Payloads waiting for the enclave.", waiting(func(n, _ int) int { return n })),
+		gaugeFunc("router", "payload_bytes", "Bytes of payloads waiting for the enclave, with 128 for each payload.", waiting(func(_, n int) int { return n })),
 		stat("subscriptions", "Subscriptions stored.", func(s *abi.StatsBody) float64 { return float64(s.Subscriptions) }),
 		stat("store_bytes", "Bytes of the subscription store in use, rounded up to 64 KiB.", func(s *abi.StatsBody) float64 { return float64(s.StoreBytes) }),
 		stat("budget_bytes", "Bytes the subscription store may use.", func(s *abi.StatsBody) float64 { return float64(s.BudgetBytes) }),
 		stat("sessions", "Sessions alive in the enclave.", func(s *abi.StatsBody) float64 { return float64(s.Sessions) }),
 		gaugeFunc("enclave", "stats_age_seconds", "Time since the enclave last sent statistics, which it does about once a second.", func() float64 { return r.EnclaveSilence().Seconds() }),
-		total("handled_total", "Publications handled since the enclave started.", func(s *abi.StatsBody) uint64 { return s.Handled }),
-		total("matched_total", "Envelopes sealed since the enclave started.", func(s *abi.StatsBody) uint64 { return s.Matched }),
-		total("refused_total", "Publications and commands refused since the enclave started.", func(s *abi.StatsBody) uint64 { return s.Refused }),
+		total("handled_total", "Publications handled since the router started.", func(s *abi.StatsBody) uint64 { return s.Handled }),
+		total("matched_total", "Envelopes sealed since the router started.", func(s *abi.StatsBody) uint64 { return s.Matched }),
+		total("refused_total", "Publications and commands refused since the router started.", func(s *abi.StatsBody) uint64 { return s.Refused }),
 	} {
 		if err := reg.Register(c); err != nil {
 			return err

@@ -64,10 +64,18 @@ type owner struct {
 	age   int // sweeps since the end
 }
 
-func newPayloads(bound int) *payloads {
-	p := &payloads{bound: bound, pages: map[uint64]*page{}}
+// newPayloads makes a store whose first reference is first.
+func newPayloads(bound int, first uint64) *payloads {
+	p := &payloads{bound: bound, next: first, pages: map[uint64]*page{}}
 	p.space.L = &p.mu
 	return p
+}
+
+// firstOfNext is a reference above all that were given, on a page of its own.
+func (p *payloads) firstOfNext() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return (p.next/pageSlots + 1) * pageSlots
 }
 
 // cost is what the payloads of a frame count.

@@ -27,7 +27,7 @@ type modelEntry struct {
 // TestPayloadStore compares the store with a map, whatever the order of frees and ends.
 func TestPayloadStore(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := &storeModel{p: newPayloads(1 << 30), owners: [3]*owner{{}, {}, {}}, kept: map[uint64]modelEntry{}}
+		m := &storeModel{p: newPayloads(1<<30, 0), owners: [3]*owner{{}, {}, {}}, kept: map[uint64]modelEntry{}}
 		t.Repeat(map[string]func(*rapid.T){"store": m.store, "free": m.free, "end": m.end, "": m.check})
 	})
 }
@@ -102,7 +102,7 @@ func (m *storeModel) check(t *rapid.T) {
 // TestEmptyPayloadsAreBounded: payloads without a byte take room too, so that their references are bounded.
 func TestEmptyPayloadsAreBounded(t *testing.T) {
 	const bound = 64 << 10
-	p := newPayloads(bound)
+	p := newPayloads(bound, 0)
 	f, _, err := wire.Next(wire.AppendData(nil, []byte("b"), make([][]byte, 100)), wire.MaxFrame)
 	require.NoError(t, err)
 	require.Zero(t, f.PayloadBytes())
@@ -125,10 +125,10 @@ func TestReferencesAreBounded(t *testing.T) {
 		c.publish("b", nil)
 	}
 	w.eventually("the reader waits", func() bool {
-		w.r.payloads.mu.Lock()
-		defer w.r.payloads.mu.Unlock()
-		return w.r.payloads.waiting == 1
+		w.life.payloads.mu.Lock()
+		defer w.life.payloads.mu.Unlock()
+		return w.life.payloads.waiting == 1
 	})
-	n, _ := w.r.payloads.counts()
+	n, _ := w.life.payloads.counts()
 	require.Equal(t, 100, n)
 }

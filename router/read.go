@@ -188,7 +188,7 @@ func (rd *reader) data(f *wire.Frame) (kind wire.Kind, more bool) {
 		if rd.reserve(cost(f)) != nil {
 			return 0, false
 		}
-		ref = r.payloads.store(&s.owner, f)
+		ref = s.life.payloads.store(&s.owner, f)
 		r.watch.publication(s.id, f, ref)
 		r.metrics.publications.Add(float64(f.Count))
 	}
@@ -201,7 +201,7 @@ func (rd *reader) data(f *wire.Frame) (kind wire.Kind, more bool) {
 
 // reserve takes room for payloads. The store may be full of what waits in out, so that is sent before it waits.
 func (rd *reader) reserve(n int) error {
-	p := rd.s.r.payloads
+	p := rd.s.life.payloads
 	if p.tryReserve(n) {
 		return nil
 	}
@@ -232,7 +232,7 @@ func (rd *reader) flush() error {
 	if len(rd.out) == 0 {
 		return nil
 	}
-	err := rd.s.r.link.append(rd.out, rd.s.gone.Load)
+	err := rd.s.life.link.append(rd.out, rd.s.gone.Load)
 	rd.s.known = rd.s.known || err == nil // the first frame of all is Open
 	rd.out = rd.out[:0]
 	return err

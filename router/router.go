@@ -24,16 +24,14 @@ type Router struct {
 	tap       func(TapPoint, []byte)
 	metrics   *metrics
 	admission *admission
-	payloads  *payloads
 	gate      *gate
 	chunks    chunkPool
 	backlog   backlog
-	link      *linkWriter
 	watch     watch
 	nextConn  atomic.Uint64
+	state     atomic.Pointer[EnclaveState]
+	life      atomic.Pointer[life] // the enclave that serves; nil: none. Written with mu held
 
-	greeted  chan struct{} // closed at the enclave's Ready
-	greet    sync.Once
 	ready    chan struct{} // closed when clients are accepted
 	listener net.Addr      // valid when ready is closed
 
@@ -50,18 +48,11 @@ func New(cfg Config) (*Router, error) {
 	r := &Router{
 		cfg: cfg, limits: cfg.Limits, log: cfg.Logger, tap: cfg.Tap,
 		metrics:  newMetrics(),
-		payloads: newPayloads(cfg.Limits.PayloadBytes),
 		gate:     newGate(cfg.Limits.HoldMax, cfg.Limits.SlowMax),
-		greeted:  make(chan struct{}),
 		ready:    make(chan struct{}),
 		sessions: map[uint64]*session{},
 	}
 	r.admission = newAdmission(&r.limits, r.metrics)
-	var tap func([]byte)
-	if r.tap != nil {
-		tap = func(b []byte) { r.tap(TapToEnclave, b) }
-	}
-	r.link = newLinkWriter(cfg.Enclave, cfg.Limits.LinkBytes, tap, func(n int) { r.metrics.batchBytes.Observe(float64(n)) })
 	if err := r.metrics.register(cfg.Metrics, r); err != nil {
 		return nil, &Error{Op: "config", Kind: wire.Unavailable, Err: err}
 	}
@@ -81,26 +72,27 @@ func (r *Router) Addr() net.Addr {
 	}
 }
 
-// Serve runs the router until ctx ends, which gives nil, or until the enclave or the socket fails, which gives an *Error. Every session
-// is told why it ends. All goroutines have ended when Serve returns.
+// Serve runs the router until ctx ends, which gives nil, or until the socket or the only enclave fails, which gives an *Error. An enclave
+// that ended or does not answer is replaced (Config.Start); while there is none, sessions are told Unavailable. Every session is told why
+// it ends. All goroutines have ended when Serve returns.
 func (r *Router) Serve(ctx context.Context) error {
-	lost := make(chan error, 2) // one message of each link goroutine
-	var links sync.WaitGroup
-	links.Go(func() { lost <- r.link.run() })
-	links.Go(func() { lost <- (&dispatcher{r: r}).run(r.cfg.Enclave) })
-	defer links.Wait()
-	defer func() { _ = r.cfg.Enclave.Close() }()
-	defer r.link.stop(errStopped)
-
 	conn := r.cfg.PacketConn
 	if conn == nil {
 		var err error
 		if conn, err = listenUDP(r.cfg.ListenAddr); err != nil {
+			if r.cfg.Enclave != nil {
+				_ = r.cfg.Enclave.Close()
+			}
 			return &Error{Op: "listen", Kind: wire.Unavailable, Err: err}
 		}
 		defer func() { _ = conn.Close() }()
 	}
-	if err := r.awaitEnclave(ctx, lost); err != nil || ctx.Err() != nil {
+	k := &keeper{r: r}
+	first, err := k.first(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
 		return err
 	}
 	tr := &quic.Transport{
@@ -110,33 +102,18 @@ func (r *Router) Serve(ctx context.Context) error {
 	defer func() { _ = tr.Close() }()
 	ln, err := r.listen(tr)
 	if err != nil {
+		_ = r.lose(first, endPatience)
 		return &Error{Op: "listen", Kind: wire.Unavailable, Err: err}
 	}
 	r.listener = ln.Addr()
 	close(r.ready)
-	return r.run(ctx, ln, lost)
+	return r.run(ctx, ln, k, first)
 }
 
-// awaitEnclave waits for the Ready frame.
-func (r *Router) awaitEnclave(ctx context.Context, lost <-chan error) error {
-	timer := time.NewTimer(r.limits.StartTimeout)
-	defer timer.Stop()
-	select {
-	case <-r.greeted:
-		return nil
-	case <-ctx.Done():
-		return nil
-	case err := <-lost:
-		return &Error{Op: "link", Kind: wire.Unavailable, Err: err}
-	case <-timer.C:
-		return &Error{Op: "start", Kind: wire.Unavailable, Err: errNotReady}
-	}
-}
-
-func (r *Router) enclaveReady() {
-	r.greet.Do(func() {
+func (r *Router) enclaveReady(l *life) {
+	l.greet.Do(func() {
 		r.heard()
-		close(r.greeted)
+		close(l.greeted)
 	})
 }
 
@@ -174,21 +151,21 @@ func (r *Router) listen(tr *quic.Transport) (*quic.Listener, error) {
 }
 
 // run accepts until the end, and then ends everything in order.
-func (r *Router) run(ctx context.Context, ln *quic.Listener, lost <-chan error) error {
+func (r *Router) run(ctx context.Context, ln *quic.Listener, k *keeper, first *life) error {
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var conns, loops sync.WaitGroup
-	refused := make(chan error, 1)
+	refused, kept := make(chan error, 1), make(chan error, 1)
 	loops.Go(func() { refused <- r.accept(inner, ln, &conns) })
 	loops.Go(func() { r.tick(inner) })
+	loops.Go(func() { kept <- k.run(inner, first) })
 
 	var result error
 	kind := wire.ShuttingDown
 	select {
 	case <-ctx.Done():
-	case err := <-lost:
-		kind = wire.Unavailable
-		result = &Error{Op: "link", Kind: kind, Err: err}
+	case err := <-kept: // only where there is no other enclave
+		kind, result = wire.Unavailable, err
 	case err := <-refused:
 		if ctx.Err() == nil {
 			result = &Error{Op: "accept", Kind: kind, Err: err}
@@ -199,8 +176,8 @@ func (r *Router) run(ctx context.Context, ln *quic.Listener, lost <-chan error) 
 	_ = ln.Close()
 	loops.Wait()
 	conns.Wait()
-	if kind == wire.ShuttingDown {
-		r.shutdownEnclave(lost)
+	if l := r.life.Swap(nil); l != nil {
+		r.shutdownEnclave(l)
 	}
 	return result
 }
@@ -228,39 +205,50 @@ func (r *Router) tick(ctx context.Context) {
 			return
 		case <-t.C:
 		}
-		r.link.idle(frame)
+		l := r.life.Load()
+		if l != nil {
+			l.link.idle(frame)
+		}
 		for _, q := range r.gate.expire(time.Now()) {
 			q.slow()
 		}
-		if n := r.payloads.sweep(grace); n > 0 {
+		if l == nil {
+			continue
+		}
+		if n := l.payloads.sweep(grace); n > 0 {
 			r.metrics.swept.Add(float64(n))
 		}
 	}
 }
 
 // shutdownEnclave asks the enclave to end and waits for its Bye, a bounded time.
-func (r *Router) shutdownEnclave(lost <-chan error) {
-	r.link.control(abi.AppendShutdown(nil))
+func (r *Router) shutdownEnclave(l *life) {
+	l.link.control(abi.AppendShutdown(nil))
 	timer := time.NewTimer(r.limits.StopTimeout)
 	defer timer.Stop()
 	select {
-	case err := <-lost:
+	case err := <-l.lost:
 		if !errors.Is(err, errLinkBye) {
 			r.log.Warn("enclave ended without goodbye", "err", err)
 		}
 	case <-timer.C:
 		r.log.Warn("enclave did not say goodbye in time")
 	}
+	_ = l.end(r.limits.StopTimeout) // how it ended after the order to end does not matter
 }
 
 // add enters a session into the table, or says why not.
 func (r *Router) add(s *session) wire.Kind {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closing == 0 {
-		r.sessions[s.id] = s
+	if r.closing != 0 {
+		return r.closing
 	}
-	return r.closing
+	if s.life = r.life.Load(); s.life == nil {
+		return wire.Unavailable
+	}
+	r.sessions[s.id] = s
+	return 0
 }
 
 func (r *Router) remove(s *session) {
@@ -294,10 +282,4 @@ func (r *Router) closingKind() wire.Kind {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return max(r.closing, wire.Unavailable)
-}
-
-// wakeReaders lets the reader of a stopped session notice, wherever it waits.
-func (r *Router) wakeReaders() {
-	r.link.wake()
-	r.payloads.wake()
 }

@@ -27,6 +27,7 @@ const (
 // session is one client's stream. Its reader goroutine owns it: it starts the writer, waits for it and closes everything.
 type session struct {
 	r      *Router
+	life   *life  // of the enclave that it talks to
 	id     uint64 // conn number on the link, never reused
 	conn   *quic.Conn
 	stream *quic.Stream
@@ -105,7 +106,7 @@ func (s *session) serve(deadline time.Time) {
 	writer.Wait()
 	s.r.remove(s)
 	s.closeLink()
-	s.r.payloads.end(&s.owner)
+	s.life.payloads.end(&s.owner)
 	s.mu.Lock()
 	kind := s.endKind
 	s.mu.Unlock()
@@ -142,7 +143,9 @@ func (s *session) stop(kind wire.Kind) {
 	s.queue.end(kind)
 	_ = s.stream.SetReadDeadline(time.Unix(1, 0))
 	_ = s.stream.SetWriteDeadline(s.until)
-	s.r.wakeReaders()
+	// The reader must notice, wherever it waits.
+	s.life.link.wake()
+	s.life.payloads.wake()
 }
 
 // setReadDeadline changes the deadline unless the session has ended.
@@ -171,7 +174,7 @@ func (s *session) closeLink() {
 	if silenced || !s.known {
 		return
 	}
-	s.r.link.control(abi.AppendClose(nil, s.id))
+	s.life.link.control(abi.AppendClose(nil, s.id))
 }
 
 // write is the session's writer goroutine.

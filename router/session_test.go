@@ -32,7 +32,7 @@ func TestEchoAndBye(t *testing.T) {
 	require.Equal(t, wire.Kind(0), c.refusal())
 	w.eventually("Close to the enclave", func() bool { return w.e.count(abi.Close) == 1 })
 	w.eventually("no session left", func() bool { return w.sessions() == 0 })
-	n, size := w.r.payloads.counts()
+	n, size := w.life.payloads.counts()
 	require.Zero(t, n)
 	require.Zero(t, size)
 	w.eventually("place given back", func() bool { h, s := w.r.admission.counts(); return h+s == 0 })
@@ -198,9 +198,9 @@ func TestClientGoneFreesItsPayloads(t *testing.T) {
 		on(func(_ *fakeEnclave, f *abi.Frame) bool { return f.Type == abi.Data }))
 	c := w.session()
 	c.publish("b", []byte("never handled"), make([]byte, 2*shareBytes))
-	w.eventually("payloads stored", func() bool { n, _ := w.r.payloads.counts(); return n == 2 })
+	w.eventually("payloads stored", func() bool { n, _ := w.life.payloads.counts(); return n == 2 })
 	_ = c.conn.CloseWithError(0, "")
-	w.eventually("payloads swept", func() bool { n, size := w.r.payloads.counts(); return n == 0 && size == 0 })
+	w.eventually("payloads swept", func() bool { n, size := w.life.payloads.counts(); return n == 0 && size == 0 })
 }
 
 func TestEnclaveGone(t *testing.T) {
@@ -341,16 +341,17 @@ func FuzzLink(f *testing.F) {
 		require.NoError(t, err)
 		data, _, err := wire.Next(wire.AppendData(nil, []byte("b"), [][]byte{{1}, make([]byte, shareBytes), {3}}), wire.MaxFrame)
 		require.NoError(t, err)
-		require.True(t, r.payloads.tryReserve(cost(&data)))
-		r.payloads.store(&owner{}, &data)
-		d := &dispatcher{r: r}
+		l := &life{payloads: newPayloads(1<<20, 0), greeted: make(chan struct{})}
+		require.True(t, l.payloads.tryReserve(cost(&data)))
+		l.payloads.store(&owner{}, &data)
+		d := &dispatcher{r: r, life: l}
 		used, err := d.frames(b)
 		require.LessOrEqual(t, used, len(b))
 		if err == nil {
 			_, _, err = abi.Next(b[used:])
 			require.ErrorIs(t, err, abi.ErrShort)
 		}
-		live, size := r.payloads.counts()
+		live, size := l.payloads.counts()
 		require.True(t, live >= 0 && live <= 3 && size >= 0 && size <= cost(&data))
 	})
 }

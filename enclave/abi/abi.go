@@ -17,7 +17,7 @@
 //	  02 Finish    conn u64, message 3 of the key exchange
 //	  03 Data      conn u64, ref u64, count u16, sealed blob
 //	  04 Close     conn u64
-//	  05 Tick
+//	  05 Tick      answered by Tock
 //	  06 Shutdown
 //	enclave -> host
 //	  81 Ready     instance 16, measurement 32, simulated u8
@@ -27,6 +27,7 @@
 //	  85 Refuse    conn u64, kind u16
 //	  86 Stats     subscriptions, store bytes, budget bytes u64, sessions u32, handled, matched, refused u64
 //	  87 Bye
+//	  88 Tock
 //
 // Connection numbers are the host's and are never reused while the enclave
 // lives. Payload references are the host's too: a Data frame with n payloads
@@ -88,6 +89,7 @@ const (
 	Refuse    Type = 0x85
 	Stats     Type = 0x86
 	Bye       Type = 0x87
+	Tock      Type = 0x88
 )
 
 // FromHost says whether the type is one that the host sends to the enclave.

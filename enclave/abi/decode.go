@@ -49,7 +49,7 @@ func (f *Frame) decode(b []byte) error {
 		return f.decodeConn(b, false)
 	case Data:
 		return f.decodeData(b)
-	case Tick, Shutdown, Bye:
+	case Tick, Shutdown, Bye, Tock:
 		return exact(b, 0)
 	case Ready:
 		f.refs = b

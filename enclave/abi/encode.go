@@ -42,7 +42,8 @@ func AppendData(dst []byte, conn, ref uint64, count uint16, blob []byte) []byte 
 // AppendClose appends a Close frame: the connection is gone.
 func AppendClose(dst []byte, conn uint64) []byte { return appendConn(dst, Close, conn, nil) }
 
-// AppendTick appends a Tick frame: time passed, nothing else happened.
+// AppendTick appends a Tick frame: time passed, nothing else happened. The answer, a
+// Tock, tells the host that the enclave runs.
 func AppendTick(dst []byte) []byte { return end(begin(dst, Tick), len(dst)) }
 
 // AppendShutdown appends a Shutdown frame: answer Bye and exit.
@@ -124,3 +125,6 @@ func AppendStats(dst []byte, s *StatsBody) []byte {
 
 // AppendBye appends a Bye frame, the last one an enclave sends.
 func AppendBye(dst []byte) []byte { return end(begin(dst, Bye), len(dst)) }
+
+// AppendTock appends a Tock frame, the answer to a Tick.
+func AppendTock(dst []byte) []byte { return end(begin(dst, Tock), len(dst)) }

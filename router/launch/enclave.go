@@ -10,14 +10,15 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
+
+	"github.com/scbr/scbr/router"
 )
 
 const (
 	// connectTimeout bounds the time enclaved takes to dial the link: it makes keys and hashes its own binary first.
 	connectTimeout = 30 * time.Second
-	// exitTimeout bounds the time enclaved takes to exit after the link has ended; then it is killed.
-	exitTimeout = 3 * time.Second
 	// maxSocketPath is what fits into sun_path (unix(7): 108 bytes on Linux, 104 on BSD and macOS) with the zero at its end.
 	maxSocketPath = 103
 )
@@ -50,12 +51,37 @@ func devInit(ctx context.Context, enclaved, dir string, stderr io.Writer) error 
 	return nil
 }
 
-// enclave is a running enclaved and its end of the link.
+// enclave is a running enclaved and its end of the link. It is the router's Enclave.
 type enclave struct {
-	link   net.Conn
-	cmd    *exec.Cmd
-	exited chan struct{} // closed when err is valid
-	err    error
+	net.Conn // the link
+	cmd      *exec.Cmd
+	exited   chan struct{} // closed when err is valid
+	err      error
+	usage    usage
+}
+
+// Exit codes of enclaved that another start cannot change: configuration, sandbox, debugger (see its --help). Its code 2 is not among them: a
+// Go runtime that dies has the same.
+var hopelessCodes = []int{3, 5, 8}
+
+// ended says how enclaved ended.
+type ended struct{ err error }
+
+// Error describes it.
+func (e *ended) Error() string {
+	if e.err == nil {
+		return "enclaved ended by itself: exit status 0"
+	}
+	return "enclaved ended: " + e.err.Error()
+}
+
+// Unwrap returns the error of the process.
+func (e *ended) Unwrap() error { return e.err }
+
+// Hopeless says that another start would end alike.
+func (e *ended) Hopeless() bool {
+	var exit *exec.ExitError
+	return errors.As(e.err, &exit) && slices.Contains(hopelessCodes, exit.ExitCode())
 }
 
 // startEnclave starts enclaved and waits for its connection.
@@ -90,7 +116,7 @@ func startEnclave(ctx context.Context, binary string, c *Config, stderr io.Write
 	if err := e.start(); err != nil {
 		return nil, fmt.Errorf("enclaved: %w", err)
 	}
-	if e.link, err = e.accept(ctx, ln); err != nil {
+	if e.Conn, err = e.accept(ctx, ln); err != nil {
 		_ = e.cmd.Process.Kill()
 		<-e.exited
 		return nil, err
@@ -162,23 +188,23 @@ func acceptFrom(ln *net.UnixListener, pid int) (net.Conn, error) {
 }
 
 // verdict says how enclaved ended; valid when exited is closed.
-func (e *enclave) verdict() error {
-	if e.err == nil {
-		return errors.New("enclaved ended by itself: exit status 0")
-	}
-	return fmt.Errorf("enclaved ended: %w", e.err)
-}
+func (e *enclave) verdict() error { return &ended{e.err} }
 
-// wait waits for the end of the child after the link has ended, and kills it when that takes too long.
-func (e *enclave) wait() (killed bool) {
-	timer := time.NewTimer(exitTimeout)
+// Look implements router.Enclave.
+func (e *enclave) Look() router.Activity { return e.usage.look(e.cmd.Process.Pid) }
+
+// End implements router.Enclave.
+func (e *enclave) End(patience time.Duration) error {
+	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case <-e.exited:
-		return false
+		return e.verdict()
 	case <-timer.C:
-		_ = e.cmd.Process.Kill()
-		<-e.exited
-		return true
 	}
+	_ = e.cmd.Process.Kill()
+	<-e.exited
+	return errKilled
 }
+
+var errKilled = errors.New("enclaved was killed because it did not end by itself")

@@ -24,7 +24,7 @@ const httpTimeout = 10 * time.Second
 // admin is the HTTP side: metrics and health. It shows numbers only.
 type admin struct {
 	registry *prometheus.Registry
-	silence  atomic.Pointer[func() time.Duration] // how long the enclave has been silent; nil: not ready
+	router   atomic.Pointer[router.Router] // nil: not ready
 	mux      *http.ServeMux
 	listener net.Listener
 	server   http.Server
@@ -74,11 +74,18 @@ func (a *admin) showHostView(r *router.Router) {
 
 // unready says why no traffic should come; "" for no reason.
 func (a *admin) unready() string {
-	silence := a.silence.Load()
-	switch {
-	case silence == nil:
+	r := a.router.Load()
+	if r == nil {
 		return "not ready"
-	case (*silence)() > answerTimeout:
+	}
+	return unready(r.EnclaveState(), r.EnclaveSilence())
+}
+
+func unready(s router.EnclaveState, silence time.Duration) string {
+	switch {
+	case !s.Up:
+		return s.Reason
+	case silence > answerTimeout:
 		return "enclave does not answer"
 	}
 	return ""

@@ -162,28 +162,11 @@ func TestNotReady(t *testing.T) {
 
 // TestSilentEnclave: an enclave that is there and says nothing is not ready, until it speaks again.
 func TestSilentEnclave(t *testing.T) {
-	a, err := startAdmin("127.0.0.1:0")
-	require.NoError(t, err)
-	defer a.stop()
-	d := &daemon{metrics: a.listener.Addr().String()}
-	for _, tc := range []struct {
-		silence time.Duration
-		status  int
-		page    string
-	}{
-		{time.Second, http.StatusOK, "ok\n"},
-		{answerTimeout, http.StatusOK, "ok\n"},
-		{answerTimeout + 1, http.StatusServiceUnavailable, "enclave does not answer\n"},
-		{0, http.StatusOK, "ok\n"},
-	} {
-		silence := func() time.Duration { return tc.silence }
-		a.silence.Store(&silence)
-		status, page := d.get(t, "/readyz")
-		require.Equal(t, tc.status, status, "%v", tc.silence)
-		require.Equal(t, tc.page, page)
-		status, _ = d.get(t, "/livez")
-		require.Equal(t, http.StatusOK, status)
-	}
+	up := router.EnclaveState{Up: true}
+	require.Empty(t, unready(up, time.Second))
+	require.Empty(t, unready(up, answerTimeout))
+	require.Equal(t, "enclave does not answer", unready(up, answerTimeout+1))
+	require.Equal(t, "circuit open: why", unready(router.EnclaveState{Circuit: true, Reason: "circuit open: why"}, 0))
 }
 
 // TestLongTMPDIR: a socket's path is short, and a directory that leaves no room for it is named.

@@ -35,23 +35,24 @@ func Run(ctx context.Context, c Config, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer func() { _ = socket.Close() }()
-	child, err := startEnclave(ctx, binary, &c, stderr)
-	if err != nil {
-		return stopped(ctx, err)
-	}
 	r, err := router.New(router.Config{
-		PacketConn: socket, Enclave: child.link, Metrics: http.registry,
+		PacketConn: socket, Metrics: http.registry,
+		Start: func(ctx context.Context) (router.Enclave, error) {
+			e, err := startEnclave(ctx, binary, &c, stderr)
+			if err != nil {
+				return nil, err
+			}
+			return e, nil
+		},
 		Logger: slog.New(slog.NewTextHandler(stderr, nil)),
 	})
 	if err != nil {
-		_ = child.link.Close()
-		child.wait()
 		return err
 	}
 	if c.Dev != "" {
 		http.showHostView(r)
 	}
-	return serve(ctx, r, child, http, func() { announce(stdout, &c, r.Addr(), http.listener.Addr()) })
+	return serve(ctx, r, http, func() { announce(stdout, &c, r.Addr(), http.listener.Addr()) })
 }
 
 // stopped: an error after the order to stop is none.
@@ -62,24 +63,21 @@ func stopped(ctx context.Context, err error) error {
 	return err
 }
 
-func serve(ctx context.Context, r *router.Router, child *enclave, http *admin, announce func()) error {
+func serve(ctx context.Context, r *router.Router, http *admin, announce func()) error {
 	served := make(chan error, 1)
 	go func() { served <- r.Serve(ctx) }()
 	var err error
 	select {
 	case <-r.Ready():
-		silence := r.EnclaveSilence
-		http.silence.Store(&silence)
+		http.router.Store(r)
 		announce()
 		err = <-served
 	case err = <-served:
 	}
-	http.silence.Store(nil)
-	killed := child.wait()
+	http.router.Store(nil)
 	var failed *router.Error
-	if errors.As(err, &failed) && failed.Op == "link" && !killed {
-		// The end of the link is a symptom; how enclaved ended is the cause.
-		return child.verdict()
+	if errors.As(err, &failed) && failed.Op == "start" {
+		return failed.Err // the cause says which process
 	}
 	return err
 }

@@ -36,8 +36,11 @@ func fakeEnclaved() {
 		os.Exit(4)
 	}
 	_, _ = conn.Write(abi.AppendReady(nil, [16]byte{}, [32]byte{}, true))
-	if mode == "dies later" {
+	switch mode {
+	case "dies later":
 		os.Exit(1)
+	case "finds no sandbox later":
+		os.Exit(5)
 	}
 	buf := make([]byte, 0, 4096)
 	chunk := make([]byte, 4096)

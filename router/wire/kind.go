@@ -27,6 +27,8 @@ const (
 	SlowConsumer Kind = 8
 	// TooManySessions says that the router serves as many sessions as it may.
 	TooManySessions Kind = 9
+	// Busy says that sessions begin faster than the router lets them: the client shall try again in a moment.
+	Busy Kind = 10
 
 	// FirstEnclaveKind is the smallest kind that comes from the enclave.
 	FirstEnclaveKind = 100
@@ -54,6 +56,8 @@ func (k Kind) String() string {
 		return "slow_consumer"
 	case TooManySessions:
 		return "too_many_sessions"
+	case Busy:
+		return "busy"
 	}
 	if k >= FirstEnclaveKind {
 		return "enclave"

@@ -1,0 +1,49 @@
+package launch
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+
+	"github.com/scbr/scbr/router"
+)
+
+// usage remembers how much processor time a process had used at the last look.
+type usage struct{ ticks uint64 }
+
+// Fields of /proc/PID/stat after the name, counted from 0 (proc(5): state is the third field, utime and stime are the 14th and 15th).
+const (
+	fieldState = 0
+	fieldUser  = 11
+	fieldSys   = 12
+)
+
+// look reads what the kernel knows. A process that is runnable, or in the middle of a page fault or other input, would go on if it
+// could; one whose time has moved has gone on.
+func (u *usage) look(pid int) router.Activity {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return router.Unknown
+	}
+	// The name in parentheses may hold anything.
+	f := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
+	if len(f) <= fieldSys {
+		return router.Unknown
+	}
+	user, err1 := strconv.ParseUint(string(f[fieldUser]), 10, 64)
+	sys, err2 := strconv.ParseUint(string(f[fieldSys]), 10, 64)
+	if err1 != nil || err2 != nil {
+		return router.Unknown
+	}
+	moved := user+sys != u.ticks
+	u.ticks = user + sys
+	switch state := f[fieldState][0]; {
+	case state == 'T' || state == 't':
+		return router.Waiting
+	case moved, state == 'R', state == 'D':
+		return router.Working
+	default:
+		return router.Waiting
+	}
+}
