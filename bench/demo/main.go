@@ -2,7 +2,10 @@
 // 1,000 subscriptions through attested, encrypted sessions of 20 subscribers, publishes 10,000 stock quotes from 4 publishers,
 // and compares what every subscriber opened with a linear evaluation of the same files.
 //
-// Exit codes: 0 every expected pair arrived and nothing else; 1 otherwise or on failure; 2 bad usage or unreadable input.
+// With --kill-enclave or --kill-router it kills that process in the middle, and what is missing must have been announced by the SDK.
+//
+// Exit codes: 0 every expected pair arrived (or its possible loss was announced, where something was killed) and nothing else; 1 otherwise
+// or on failure; 2 bad usage or unreadable input.
 package main
 
 import (
@@ -41,6 +44,8 @@ func main() {
 	os.Exit(run(ctx))
 }
 
+var errBothKilled = errors.New("--kill-enclave and --kill-router exclude each other: killing the router ends the enclave as well")
+
 func parse() (options, error) {
 	o := options{trial: trial.Config{Subscribers: 20, Publishers: 4}}
 	fs := flag.NewFlagSet("demo", flag.ContinueOnError)
@@ -50,6 +55,8 @@ func parse() (options, error) {
 	fs.StringVar(&o.bin, "bin", "", "folder with routerd and enclaved built before (default: build them)")
 	fs.IntVar(&o.trial.PayloadBytes, "payload-bytes", 256, "size of each payload")
 	fs.IntVar(&o.trial.Rate, "rate", 0, "publications per second over all publishers; 0 = as fast as acknowledged")
+	killEnclave := fs.Bool("kill-enclave", false, "kill enclaved with SIGKILL when half of the publications are acknowledged")
+	killRouter := fs.Bool("kill-router", false, "kill routerd, and enclaved with it, when half of the publications are acknowledged, and start it again")
 	if err := fs.Parse(os.Args[1:]); err != nil {
 		return o, err
 	}
@@ -60,6 +67,14 @@ func parse() (options, error) {
 		if _, err := os.Stat(filepath.Join(o.bin, "routerd")); err != nil {
 			return o, err
 		}
+	}
+	switch {
+	case *killEnclave && *killRouter:
+		return o, errBothKilled
+	case *killEnclave:
+		o.trial.Assault = trial.KillEnclave()
+	case *killRouter:
+		o.trial.Assault = trial.KillRouter()
 	}
 	return o, o.trial.Validate()
 }

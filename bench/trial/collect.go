@@ -22,8 +22,8 @@ const (
 	latencyDigits = 3
 )
 
-// endAttribute marks the last publication of a run: every subscriber gets it after all it had to get, since a session
-// keeps order. Neither the marker nor the filter for it is counted.
+// endAttribute marks the end of a run: a subscriber gets it after all it had to get, since a session keeps order. It is published again
+// until everybody has it. Neither the markers nor the filter for them are counted.
 const endAttribute = "scbr.trial.end"
 
 // collector receives on one subscriber session and judges every delivery.
@@ -35,34 +35,58 @@ type collector struct {
 	bodies  *payloads
 	started []atomic.Int64 // publication -> nanoseconds since the epoch of the run when it was handed to Publish
 	epoch   time.Time
-	first   int    // the publication whose view is kept
+	first   int // the publication whose view is kept
+	windows windows
+	assault *assault
 	seen    []bool // one for each pair of the workload; a session touches only those of its own ids
 	named   []int  // scratch
 	done    func(publication, pairs int)
 
 	delivered, unexpected int
-	lost                  uint64
 	hist                  *hdrhistogram.Histogram
 	view                  *SubscriberView
 }
 
-// run receives until the end marker arrives; a loss that the SDK reports is counted and not an error of the run.
+// run receives until the end marker arrives; a loss that the SDK reports is noted and not an error of the run.
 func (k *collector) run(ctx context.Context) error {
 	for {
 		d, err := k.c.Receive(ctx)
-		var lost *client.LostError
-		switch {
-		case errors.As(err, &lost):
-			k.lost += lost.N
+		if err != nil {
+			if !k.notice(err) {
+				return fmt.Errorf("receive: %w", err)
+			}
 			continue
-		case err != nil:
-			return fmt.Errorf("receive: %w", err)
 		}
 		if len(d.Subscriptions) == 1 && d.Subscriptions[0] == k.end {
+			if k.windows.open {
+				continue // other subscriptions are not back yet: there will be another marker
+			}
 			return nil
 		}
 		k.judge(d)
 	}
+}
+
+// notice takes what Receive goes on after; anything else is false.
+func (k *collector) notice(err error) bool {
+	var lost *client.LostError
+	var disconnected *client.DisconnectedError
+	var restarted *client.RestartedError
+	var resumed *client.ResumedError
+	switch {
+	case errors.As(err, &lost) && !lost.Unknown:
+		k.windows.lost(lost.N)
+	case errors.As(err, &disconnected):
+		k.windows.interrupted()
+	case errors.As(err, &restarted), errors.As(err, &lost):
+		k.windows.untold()
+	case errors.As(err, &resumed):
+		k.windows.resumed(resumed.At.Sub(k.epoch))
+		k.assault.outage(resumed.After)
+	default:
+		return false
+	}
+	return true
 }
 
 func (k *collector) judge(d *client.Delivery) {
@@ -71,6 +95,7 @@ func (k *collector) judge(d *client.Delivery) {
 		k.unexpected++
 		return
 	}
+	k.windows.received(i%len(k.windows.last), placeOf(i, k.first))
 	us := (d.Received.Sub(k.epoch).Nanoseconds() - k.started[i].Load()) / 1000
 	_ = k.hist.RecordValue(min(max(us, latencyMin), latencyMax))
 	k.named = k.named[:0]
@@ -98,6 +123,14 @@ func (k *collector) judge(d *client.Delivery) {
 	if i == k.first && k.view == nil {
 		k.keep(d)
 	}
+}
+
+// placeOf is the place of publication i in the order of its publisher: first was sent before all others.
+func placeOf(i, first int) int {
+	if i == first {
+		return 1
+	}
+	return i + 2
 }
 
 func (k *collector) keep(d *client.Delivery) {

@@ -2,6 +2,7 @@ package trial
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,6 +29,11 @@ const (
 	maxHTTPBody  = 4 << 20
 	pollInterval = 50 * time.Millisecond
 )
+
+// anyPort lets routerd choose.
+const anyPort = "127.0.0.1:0"
+
+var errNoEnclave = errors.New("routerd has no enclaved running")
 
 // ErrNoModule: the binaries are built from source.
 var ErrNoModule = errors.New("no go.mod of scbr here: run inside the source tree, or name a folder of built binaries")
@@ -58,9 +65,23 @@ type System struct {
 	Metrics string // http listener, host:port
 	Dir     string // the development directory with domain, policy, authority key and default grant
 
-	cmd  *exec.Cmd
-	done chan error
-	log  *tail
+	process  Process
+	restarts int
+	cmd      *exec.Cmd
+	done     chan error
+	log      *tail
+}
+
+// Process says how routerd is run.
+type Process struct {
+	Bin   string   // folder with routerd and enclaved
+	Dir   string   // development directory
+	Extra []string // further flags
+	// Output gets everything that routerd and enclaved print on either stream; it must be safe for concurrent use. After Stop nothing more
+	// comes.
+	Output io.Writer
+	Wrap   []string // a command that runs its arguments, such as one that sets limits first
+	Env    []string // further variables, NAME=VALUE
 }
 
 // Start runs `routerd --dev` from bin with its state in dir and waits until it is ready.
@@ -68,24 +89,40 @@ func Start(ctx context.Context, bin, dir string, extra ...string) (*System, erro
 	return StartTo(ctx, io.Discard, bin, dir, extra...)
 }
 
-// StartTo is Start; everything that routerd and enclaved print on either stream also goes to out, which must be safe for concurrent
-// use. After Stop nothing more comes.
+// StartTo is Start with the output of both processes.
 func StartTo(ctx context.Context, out io.Writer, bin, dir string, extra ...string) (*System, error) {
-	bin, err := filepath.Abs(bin) // a relative name without a slash would be looked up in PATH
+	return StartWith(ctx, Process{Bin: bin, Dir: dir, Extra: extra, Output: out})
+}
+
+// StartWith is Start with everything that can be chosen.
+func StartWith(ctx context.Context, p Process) (*System, error) {
+	bin, err := filepath.Abs(p.Bin) // a relative name without a slash would be looked up in PATH
 	if err != nil {
 		return nil, err
 	}
-	args := append([]string{"--dev", dir, "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--ready-json"}, extra...)
-	cmd := exec.Command(filepath.Join(bin, "routerd"), args...) // #nosec G204 -- the binary just built
-	s := &System{Dir: dir, cmd: cmd, done: make(chan error, 1), log: &tail{}}
-	cmd.Stderr = io.MultiWriter(s.log, out)
+	p.Bin = bin
+	s := &System{Dir: p.Dir, Addr: anyPort, Metrics: anyPort, process: p, log: &tail{}}
+	if err := s.start(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// start starts routerd at the addresses of s, which it then makes those that routerd says, and waits until it is ready.
+func (s *System) start(ctx context.Context) error {
+	p := &s.process
+	line := slices.Concat(p.Wrap, []string{filepath.Join(p.Bin, "routerd"), "--dev", s.Dir, "--listen", s.Addr, "--metrics", s.Metrics, "--ready-json"}, p.Extra)
+	cmd := exec.Command(line[0], line[1:]...) // #nosec G204 -- the binary just built
+	cmd.Env = append(os.Environ(), p.Env...)
+	s.cmd, s.done = cmd, make(chan error, 1)
+	cmd.Stderr = io.MultiWriter(s.log, p.Output)
 	cmd.SysProcAttr = dieWithParent()
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	ready := make(chan error, 1)
-	go s.supervise(io.TeeReader(stdout, out), ready)
+	go s.supervise(io.TeeReader(stdout, p.Output), ready)
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	select {
@@ -97,9 +134,57 @@ func StartTo(ctx context.Context, out io.Writer, bin, dir string, extra ...strin
 		if cmd.Process != nil {
 			err = errors.Join(err, s.Stop())
 		}
-		return nil, fmt.Errorf("routerd did not become ready: %w\n%s", err, s.log)
+		return fmt.Errorf("routerd did not become ready: %w\n%s", err, s.log)
 	}
-	return s, nil
+	return nil
+}
+
+// Restart kills routerd with SIGKILL, which takes enclaved with it, and starts it again at the same addresses and with the same state.
+func (s *System) Restart(ctx context.Context) error {
+	if err := s.cmd.Process.Kill(); err != nil {
+		return err
+	}
+	<-s.done
+	s.restarts++
+	return s.start(ctx)
+}
+
+// Restarts is how often Restart was called.
+func (s *System) Restarts() int { return s.restarts }
+
+// Signal sends a signal to routerd.
+func (s *System) Signal(sig syscall.Signal) error { return s.cmd.Process.Signal(sig) }
+
+// SignalEnclave sends a signal to enclaved.
+func (s *System) SignalEnclave(sig syscall.Signal) error {
+	pid, err := s.EnclavePID()
+	if err != nil {
+		return err
+	}
+	return syscall.Kill(pid, sig)
+}
+
+// EnclavePID is the number of the enclaved that runs now.
+func (s *System) EnclavePID() (int, error) { return childOf(s.cmd.Process.Pid) }
+
+// childOf finds the one child of a process.
+func childOf(parent int) (int, error) {
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return 0, err
+	}
+	for _, path := range stats {
+		b, err := os.ReadFile(path) // #nosec G304 -- /proc
+		if err != nil {
+			continue // it has ended meanwhile
+		}
+		// The name in parentheses may hold anything; state and parent follow the last one (proc(5)).
+		after := b[bytes.LastIndexByte(b, ')')+1:]
+		if f := bytes.Fields(after); len(f) > 1 && string(f[1]) == strconv.Itoa(parent) && string(f[0]) != "Z" {
+			return strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		}
+	}
+	return 0, errNoEnclave
 }
 
 // supervise starts routerd, hands its first line on, and waits for its end. It keeps its thread, because the kernel ends the child with

@@ -55,7 +55,7 @@ type sent struct {
 }
 
 func (r *run) publishAll(ctx context.Context) error {
-	r.acknowledge(r.showcase())
+	r.acknowledge(ctx, r.showcase())
 	errs := make([]error, len(r.pubs))
 	var all sync.WaitGroup
 	for n, c := range r.pubs {
@@ -76,7 +76,7 @@ func (r *run) publishShare(ctx context.Context, c *client.Client, n int) error {
 				failed = errors.Join(failed, err)
 				continue
 			}
-			r.acknowledge(s.publication)
+			r.acknowledge(ctx, s.publication)
 		}
 		waited <- failed
 	}()
@@ -126,8 +126,9 @@ func (r *run) pace(ctx context.Context, begin time.Time, sent int) error {
 }
 
 // acknowledge notes the acknowledgement of publication i.
-func (r *run) acknowledge(i int) {
+func (r *run) acknowledge(ctx context.Context, i int) {
 	n := int(r.acked.Add(1))
+	r.assault.strike(ctx, n, len(r.w.Events))
 	if r.cfg.Progress != nil {
 		r.cfg.Progress(n)
 	}

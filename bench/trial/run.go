@@ -20,6 +20,10 @@ type Config struct {
 	Publishers   int // sessions that share the publications round robin
 	PayloadBytes int // at least MinPayloadBytes
 	Rate         int // publications/s over all publishers; 0 = as fast as acknowledged
+	// Assault happens in the middle; nil: nothing does.
+	Assault *Assault
+	// Through is the address that clients dial instead of the router's; empty: the router's.
+	Through string
 	// Progress is told how many publications are acknowledged; it may be nil.
 	Progress func(acknowledged int)
 }
@@ -40,8 +44,15 @@ func (c Config) Validate() error {
 	return errors.Join(faults...)
 }
 
-// drainTimeout bounds the wait for the end marker after the last acknowledgement.
-const drainTimeout = 60 * time.Second
+const (
+	// drainTimeout bounds the wait for an end marker after the last acknowledgement: a subscriber that hears nothing of a killed router gives
+	// its session up after twice the SDK's heartbeat time-out.
+	drainTimeout = 60 * time.Second
+	// markerInterval is the time between two end markers: most runs need one.
+	markerInterval = time.Second
+)
+
+var errNoEnd = errors.New("not every subscriber got an end marker in time")
 
 type run struct {
 	cfg  Config
@@ -59,6 +70,7 @@ type run struct {
 	complete atomic.Int64
 	marks    steady
 	bodies   *payloads
+	assault  *assault
 
 	storeBytes float64
 }
@@ -72,7 +84,11 @@ func Run(ctx context.Context, sys *System, w *Workload, cfg Config) (*Report, er
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Through != "" {
+		iss.addr = cfg.Through
+	}
 	r := &run{cfg: cfg, w: w, sys: sys, iss: iss, epoch: time.Now(), started: make([]atomic.Int64, len(w.Events)), bodies: newPayloads(cfg.PayloadBytes)}
+	r.assault = newAssault(cfg.Assault, sys)
 	r.marks.total = len(w.Events)
 	r.seen = make([]bool, w.Pairs)
 	r.open = make([]atomic.Int32, len(w.Events))
@@ -102,18 +118,24 @@ func (r *run) measure(ctx context.Context) (*Report, error) {
 		err = r.publishAll(ctx)
 	}
 	if err == nil {
-		err = r.end(ctx)
+		err = r.assault.over(ctx)
+	}
+	if err == nil {
+		err = r.end(ctx, &collecting)
 	}
 	if err != nil {
 		cancel()
-	} else {
-		defer time.AfterFunc(drainTimeout, cancel).Stop()
 	}
 	collecting.Wait()
 	if err != nil {
 		return nil, err
 	}
 	rep := r.report()
+	if r.cfg.Assault != nil {
+		if err := r.aftermath(rep); err != nil {
+			return nil, err
+		}
+	}
 	rep.Host = host
 	rep.BytesPerSubscription = r.storeBytes / float64(rep.Subscriptions)
 	return rep, errors.Join(errs...) // what ended a collector early explains the pairs it misses
@@ -124,7 +146,7 @@ func (r *run) subscribe(ctx context.Context) error {
 	for _, c := range sessions {
 		r.subs = append(r.subs, &collector{
 			w: r.w, c: c, ids: map[uint32]int{}, bodies: r.bodies, started: r.started, epoch: r.epoch,
-			first: r.showcase(), seen: r.seen, done: r.done,
+			first: r.showcase(), seen: r.seen, done: r.done, windows: newWindows(r.cfg.Publishers), assault: r.assault,
 			hist: hdrhistogram.New(latencyMin, latencyMax, latencyDigits),
 		})
 	}
@@ -192,12 +214,9 @@ func (r *run) showOne(ctx context.Context) (HostView, error) {
 	return r.sys.hostView(ctx)
 }
 
-func (r *run) end(ctx context.Context) error {
+// end publishes markers until every collector has ended.
+func (r *run) end(ctx context.Context, collecting *sync.WaitGroup) error {
 	cfg, err := r.iss.Config("conductor", endAttribute+" = TRUE", "", 1)
-	if err != nil {
-		return err
-	}
-	c, err := client.Dial(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -205,7 +224,29 @@ func (r *run) end(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(c.Publish(ctx, e, nil), c.Close())
+	ctx, cancel := context.WithTimeoutCause(ctx, drainTimeout, errNoEnd)
+	defer cancel()
+	c, err := client.Dial(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		collecting.Wait()
+	}()
+	for {
+		if err := c.Publish(ctx, e, nil); err != nil {
+			return errors.Join(err, c.Close())
+		}
+		select {
+		case <-ended:
+			return c.Close()
+		case <-time.After(markerInterval):
+		case <-ctx.Done():
+			return errors.Join(context.Cause(ctx), c.Close())
+		}
+	}
 }
 
 func (r *run) report() *Report {
@@ -217,15 +258,52 @@ func (r *run) report() *Report {
 	for _, k := range r.subs {
 		rep.Delivered += k.delivered
 		rep.Unexpected += k.unexpected
-		rep.Lost += k.lost
 		all.Merge(k.hist)
 		if k.view != nil {
 			rep.Subscriber = *k.view
 		}
 	}
 	rep.Missing = rep.Expected - rep.Delivered
+	rep.Announced = r.announced()
 	rep.Latency = Latency{P50: all.ValueAtQuantile(50), P99: all.ValueAtQuantile(99)}
 	return rep
+}
+
+// announced counts the missing pairs that lie inside a window in which the SDK told the subscriber that something may be lost.
+func (r *run) announced() (pairs int) {
+	for i, expected := range r.w.Expected {
+		missing := map[int]int{} // subscriber -> pairs of this publication
+		for at, id := range expected {
+			if !r.seen[r.w.first[i]+at] {
+				missing[id%len(r.subs)]++
+			}
+		}
+		for n, count := range missing {
+			if r.subs[n].windows.explain(i%r.cfg.Publishers, placeOf(i, r.showcase()), time.Duration(r.started[i].Load())) {
+				pairs += count
+			}
+		}
+	}
+	return pairs
+}
+
+// aftermath notes what became of the killed process.
+func (r *run) aftermath(rep *Report) error {
+	ctx, cancel := context.WithTimeout(context.Background(), httpTimeout)
+	defer cancel()
+	restarts, err := r.sys.Gauge(ctx, "scbr_enclave_restarts_total")
+	if err != nil {
+		return err
+	}
+	rep.assault, rep.EnclaveRestarts, rep.RouterRestarts = r.cfg.Assault, int(restarts), r.sys.Restarts()
+	rep.OutageMillis = r.assault.longest.Milliseconds()
+	for _, c := range r.pubs {
+		rep.Resent += c.Stats().Resent
+	}
+	for _, k := range r.subs {
+		rep.Duplicates += k.c.Stats().Duplicates
+	}
+	return nil
 }
 
 func (r *run) close() {

@@ -57,7 +57,7 @@ const testPayload = 16
 func testCollector(w *Workload) *collector {
 	return &collector{
 		w: w, ids: map[uint32]int{1: 0, 2: 0, 3: 1}, bodies: newPayloads(testPayload), started: make([]atomic.Int64, len(w.Events)),
-		epoch: time.Now(), first: -1, seen: make([]bool, w.Pairs), done: func(int, int) {},
+		epoch: time.Now(), first: -1, seen: make([]bool, w.Pairs), done: func(int, int) {}, windows: newWindows(1), assault: newAssault(nil, nil),
 		hist: hdrhistogram.New(latencyMin, latencyMax, latencyDigits),
 	}
 }
@@ -107,6 +107,7 @@ func TestReportJSONIsAContract(t *testing.T) {
 	require.NoError(t, json.Unmarshal(b.Bytes(), &m))
 	for _, k := range []string{
 		"subscriptions", "publications", "expected", "delivered", "missing", "unexpected", "publications_per_second", "latency_us", "bytes_per_subscription",
+		"announced_lost", "rate", "enclave_restarts", "router_restarts", "outage_ms", "resent", "duplicates_dropped",
 	} {
 		require.Contains(t, m, k)
 	}
@@ -118,6 +119,13 @@ func TestReportOK(t *testing.T) {
 	require.True(t, (&Report{}).OK())
 	require.False(t, (&Report{Missing: 1}).OK())
 	require.False(t, (&Report{Unexpected: 1}).OK())
+	require.False(t, (&Report{Missing: 1, Announced: 1}).OK(), "nothing was killed")
+	require.True(t, (&Report{assault: KillEnclave(), EnclaveRestarts: 1, Missing: 1, Announced: 1}).OK())
+	require.False(t, (&Report{assault: KillEnclave(), EnclaveRestarts: 1, Missing: 2, Announced: 1}).OK())
+	require.False(t, (&Report{assault: KillEnclave(), EnclaveRestarts: 1, Unexpected: 1}).OK())
+	require.False(t, (&Report{assault: KillEnclave()}).OK(), "nothing was started again")
+	require.True(t, (&Report{assault: KillRouter(), RouterRestarts: 1}).OK())
+	require.False(t, (&Report{assault: KillRouter(), EnclaveRestarts: 1}).OK())
 }
 
 func TestConfigListsAllFaults(t *testing.T) {
