@@ -116,7 +116,7 @@ func cycle(ctx context.Context, cfg client.Config, n int) error {
 		return nil
 	}
 	var socket net.PacketConn
-	vanishes := n%100 == 1
+	vanishes := n%500 == 1
 	if vanishes {
 		var err error
 		if socket, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}); err != nil {

@@ -217,7 +217,7 @@ func (w *world) config(subject, publish, subscribe string) client.Config {
 	}
 	jws, err := keyx.SignGrant(g, w.authority)
 	require.NoError(w.t, err)
-	return client.Config{Addr: w.addr, Domain: w.domain, Policy: w.policy, Router: routerName, Grant: jws, Key: key}
+	return client.Config{Addr: w.addr, Domain: w.domain, Policy: w.policy, Router: routerName, Grant: jws, Key: key, NoReconnect: true}
 }
 
 func ptr[T any](v T) *T { return &v }

@@ -36,6 +36,7 @@ func samples() map[string][]byte {
 		"refuse":    abi.AppendRefuse(nil, 7, 118),
 		"stats":     abi.AppendStats(nil, &statsBody),
 		"bye":       abi.AppendBye(nil),
+		"tock":      abi.AppendTock(nil),
 	}
 }
 
@@ -73,6 +74,8 @@ func encode(f *abi.Frame) []byte {
 		return abi.AppendStats(nil, &s)
 	case abi.Bye:
 		return abi.AppendBye(nil)
+	case abi.Tock:
+		return abi.AppendTock(nil)
 	default:
 		return nil
 	}
@@ -97,7 +100,8 @@ func TestVectors(t *testing.T) {
 		"refuse":    "0000000c 01 85 0000000000000007 0076",
 		"stats": "00000036 01 86 0000000000000001 0000000000000003 0000000000000004 00000005" +
 			"0000000000000006 0000000000000007 0000000000000008",
-		"bye": "00000002 01 87",
+		"bye":  "00000002 01 87",
+		"tock": "00000002 01 88",
 	}
 	got := samples()
 	require.Len(t, vectors, len(got))
@@ -140,7 +144,7 @@ func TestRefusals(t *testing.T) {
 		{"version 2", "00000002 02", abi.ErrVersion, false},
 		{"type 0", "00000002 01 00", abi.ErrType, true},
 		{"type above the host's", "00000002 01 07", abi.ErrType, true},
-		{"type above the enclave's", "00000002 01 88", abi.ErrType, true},
+		{"type above the enclave's", "00000002 01 89", abi.ErrType, true},
 		{"open without conn", "00000009 01 01 00000000000000", abi.ErrBody, true},
 		{"close with more", "0000000b 01 04 0000000000000007 00", abi.ErrBody, true},
 		{"tick with a body", "00000003 01 05 00", abi.ErrBody, true},
