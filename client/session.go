@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/scbr/scbr/keyx"
+	"github.com/scbr/scbr/keyx/message"
 	"github.com/scbr/scbr/keyx/quote"
 )
 
@@ -88,14 +89,21 @@ func (s *session) end(err *Error) {
 	})
 }
 
-// watchdog notices that the enclave's heartbeats stay away: after one timeout it
-// tells, after two it ends the session, for a host that withholds heartbeats may
-// withhold every acknowledgement, and whoever waits for one would wait for ever.
-type watchdog struct{ tell, end *time.Timer }
+// watchdog notices that the enclave's heartbeats stay away: when one is late it asks
+// for another, which a router that was started again answers by the end of the
+// connection; after one timeout it tells, after two it ends the session, for a host
+// that withholds heartbeats may withhold every acknowledgement, and whoever waits
+// for one would wait for ever.
+type watchdog struct {
+	ask, tell, end *time.Timer
+	late           time.Duration
+}
 
 // watch makes the watchdog, which sleeps until its first reset.
 func (s *session) watch() watchdog {
 	return watchdog{
+		late: s.late(),
+		ask:  time.AfterFunc(math.MaxInt64, s.ask),
 		tell: time.AfterFunc(math.MaxInt64, s.stalled),
 		end: time.AfterFunc(math.MaxInt64, func() {
 			s.end(&Error{Op: opReceive, Kind: KindStalled, Err: errStalled})
@@ -104,13 +112,34 @@ func (s *session) watch() watchdog {
 }
 
 func (w watchdog) reset(timeout time.Duration) {
+	w.ask.Reset(w.late)
 	w.tell.Reset(timeout)
 	w.end.Reset(2 * timeout)
 }
 
 func (w watchdog) stop() {
+	w.ask.Stop()
 	w.tell.Stop()
 	w.end.Stop()
+}
+
+// late is when a heartbeat is late: half of an interval after it was due.
+func (s *session) late() time.Duration {
+	if ms := s.confirmation.Limits.HeartbeatMillis; ms > 0 {
+		return 3 * time.Duration(ms) * time.Millisecond / 2
+	}
+	return s.heartbeatTimeout / 3
+}
+
+// ask runs when a heartbeat is late.
+func (s *session) ask() {
+	select {
+	case <-s.done:
+		return
+	default:
+	}
+	s.client.outbox.command(s, message.AppendPing(nil))
+	s.watchdog.ask.Reset(s.watchdog.late)
 }
 
 // stalled runs when no heartbeat came in time.

@@ -27,6 +27,11 @@ type Config struct {
 	Start func(ctx context.Context) (Enclave, error)
 	// Enclave, instead of Start, is the link of the only enclave there is; Serve closes it, and ends when it ends.
 	Enclave io.ReadWriteCloser
+	// ResetKey, when it is the same as in the router's life before, lets clients of that life know at once that it is over (stateless reset,
+	// RFC 9000 section 10.3). Whoever knows it can end connections whose packets it sees. Nil: they find out by time-outs.
+	ResetKey *[32]byte
+	// Successor says that this router takes the place of one that served before at this address.
+	Successor bool
 	// Limits holds every bound; the zero value means DefaultLimits.
 	Limits Limits
 	// Metrics receives the router's collectors; nil keeps them private.
@@ -113,6 +118,10 @@ type Limits struct {
 	CrashWindow, CircuitOpen time.Duration
 	// HandshakesPerSecond and HandshakeBurst bound the key exchanges that begin: a token bucket. A key exchange costs the enclave 0.4 ms.
 	HandshakesPerSecond, HandshakeBurst int
+	// Settle is how long publications wait after an enclave was replaced, and SettleStart after a router was started in the place of
+	// another, while commands pass: subscribers are told, or find out, and subscribe again. Without it publishers, who try at once, would
+	// publish to nobody.
+	Settle, SettleStart time.Duration
 	// StartTimeout bounds the wait for the enclave's Ready.
 	StartTimeout time.Duration
 	// StopTimeout bounds the wait for the enclave's Bye.
@@ -151,6 +160,8 @@ func DefaultLimits() Limits {
 		CircuitOpen:           time.Minute,
 		HandshakesPerSecond:   1000,
 		HandshakeBurst:        1024,
+		Settle:                500 * time.Millisecond,
+		SettleStart:           2 * time.Second,
 		StartTimeout:          30 * time.Second,
 		StopTimeout:           3 * time.Second,
 	}
@@ -236,6 +247,8 @@ func (l *Limits) faults() []error {
 		{"CircuitOpen", int64(l.CircuitOpen), 1},
 		{"HandshakesPerSecond", int64(l.HandshakesPerSecond), 1},
 		{"HandshakeBurst", int64(l.HandshakeBurst), 1},
+		{"Settle", int64(l.Settle), 0},
+		{"SettleStart", int64(l.SettleStart), 0},
 		{"StartTimeout", int64(l.StartTimeout), 1},
 		{"StopTimeout", int64(l.StopTimeout), 1},
 	} {

@@ -43,6 +43,7 @@ type life struct {
 	enclave  Enclave
 	link     *linkWriter
 	payloads *payloads
+	settled  time.Time     // from when on publications pass
 	heard    chan struct{} // a hint that the link brought something; bound 1
 
 	loops   sync.WaitGroup

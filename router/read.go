@@ -182,7 +182,7 @@ func (rd *reader) data(f *wire.Frame) (kind wire.Kind, more bool) {
 	s, r := rd.s, rd.s.r
 	var ref uint64
 	if f.Count > 0 {
-		if rd.pause() != nil {
+		if rd.settle() != nil || rd.pause() != nil {
 			return 0, false
 		}
 		if rd.reserve(cost(f)) != nil {
@@ -209,6 +209,24 @@ func (rd *reader) reserve(n int) error {
 		return err
 	}
 	return p.reserve(n, rd.s.gone.Load)
+}
+
+// settle holds a publication back while subscribers come back to a new enclave.
+func (rd *reader) settle() error {
+	d := time.Until(rd.s.life.settled)
+	if d <= 0 {
+		return nil
+	}
+	if err := rd.flush(); err != nil {
+		return err
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-rd.s.conn.Context().Done():
+	}
+	return nil
 }
 
 // pause holds a publication back, for a bounded time, while a delivery queue is above its mark.

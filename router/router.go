@@ -98,6 +98,7 @@ func (r *Router) Serve(ctx context.Context) error {
 	tr := &quic.Transport{
 		Conn: conn, ConnectionIDLength: 8,
 		ConnContext: r.admission.enter, VerifySourceAddress: r.admission.verify,
+		StatelessResetKey: (*quic.StatelessResetKey)(r.cfg.ResetKey),
 	}
 	defer func() { _ = tr.Close() }()
 	ln, err := r.listen(tr)

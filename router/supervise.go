@@ -42,7 +42,11 @@ func (k *keeper) first(ctx context.Context) (*life, error) {
 	if err != nil {
 		return nil, err
 	}
-	k.up(l)
+	var settle time.Duration
+	if k.r.cfg.Successor {
+		settle = k.r.limits.SettleStart
+	}
+	k.up(l, settle)
 	return l, nil
 }
 
@@ -73,9 +77,10 @@ func (k *keeper) start(ctx context.Context, firstRef uint64) (*life, error) {
 	return nil, err
 }
 
-// up lets clients in.
-func (k *keeper) up(l *life) {
+// up lets clients in, and their publications a little later.
+func (k *keeper) up(l *life, settle time.Duration) {
 	r := k.r
+	l.settled = time.Now().Add(settle)
 	r.state.Store(&EnclaveState{Up: true, Restarts: k.restarts})
 	r.mu.Lock()
 	r.life.Store(l)
@@ -143,7 +148,7 @@ func (k *keeper) again(ctx context.Context, cause error, firstRef uint64) *life 
 		l, err := k.start(ctx, firstRef)
 		if err == nil {
 			k.r.log.Info("enclave restarted", "restarts", k.restarts)
-			k.up(l)
+			k.up(l, k.r.limits.Settle)
 			return l
 		}
 		if ctx.Err() != nil {

@@ -324,10 +324,30 @@ func TestManyRestartsLeaveNothing(t *testing.T) {
 	w.eventually("nothing is left", func() bool { return runtime.NumGoroutine() <= before+2 }) // one asks
 }
 
+// TestPublicationsWaitForSubscribers: after an enclave was replaced commands pass at once and publications a little later.
+func TestPublicationsWaitForSubscribers(t *testing.T) {
+	y := &nursery{}
+	const settle = 300 * time.Millisecond
+	w := startSupervised(t, y, limits(func(l *Limits) { l.Settle = settle }))
+	c := w.session() // before a replacement nothing waits
+	c.publish("b", []byte("x"))
+	require.Equal(t, 1, must(c.next()).PayloadBytes())
+	begin := time.Now()
+	y.newest().die()
+	w.eventually("replaced", func() bool { return w.r.EnclaveState() == EnclaveState{Up: true, Restarts: 1} })
+	c = w.session()
+	c.publish("command")
+	require.Equal(t, "ack", string(must(c.next()).Blob))
+	c.publish("b", []byte("x"))
+	require.Equal(t, 1, must(c.next()).PayloadBytes())
+	require.GreaterOrEqual(t, time.Since(begin), settle)
+}
+
 // startSupervised is start with enclaves that are started again.
 func startSupervised(t *testing.T, y *nursery, options ...option) *world {
 	t.Helper()
 	cfg := Config{ListenAddr: "127.0.0.1:0", Start: y.start, Limits: DefaultLimits(), Metrics: prometheus.NewRegistry()}
+	cfg.Limits.Settle = 0
 	for _, o := range options {
 		o(&cfg, nil)
 	}

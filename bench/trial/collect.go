@@ -73,7 +73,9 @@ func (k *collector) notice(err error) bool {
 	var disconnected *client.DisconnectedError
 	var restarted *client.RestartedError
 	var resumed *client.ResumedError
+	var stalled *client.StalledError
 	switch {
+	case errors.As(err, &stalled): // what comes of it is told by what follows
 	case errors.As(err, &lost) && !lost.Unknown:
 		k.windows.lost(lost.N)
 	case errors.As(err, &disconnected):

@@ -34,6 +34,7 @@ type Config struct {
 	Listen    string // UDP host:port for clients
 	Metrics   string // TCP host:port for /metrics, /livez, /readyz
 	Enclaved  string // path of the enclaved binary; empty: beside routerd, then PATH
+	ResetKey  string // file with the key of stateless resets; made when it is not there. Empty: none
 	EPCBudget string // passed to enclaved when not empty
 	Sandbox   string // passed to enclaved when not empty
 	ReadyJSON bool   // the first line on stdout is JSON
@@ -57,6 +58,7 @@ func Parse(args []string, help io.Writer) (Config, error) {
 	fs.StringVar(&c.Listen, "listen", defaultListen, "UDP `HOST:PORT` for clients")
 	fs.StringVar(&c.Metrics, "metrics", defaultMetrics, "TCP `HOST:PORT` for /metrics, /livez and /readyz")
 	fs.StringVar(&c.Enclaved, "enclaved", "", "`PATH` of enclaved (default: beside routerd, then PATH)")
+	fs.StringVar(&c.ResetKey, "reset-key", "", "`FILE` with a random key by which clients of a killed router learn of the next one at once; made when it is not there (--dev: in DIR)")
 	fs.StringVar(&c.EPCBudget, "epc-budget", "", "`SIZE` of the enclave's subscription store: bytes, or a number with KiB, MiB or GiB (default: enclaved's)")
 	fs.StringVar(&c.Sandbox, "sandbox", "", "sandbox `MODE` of enclaved: strict, or best-effort on systems without landlock and seccomp (default strict)")
 	fs.BoolVar(&c.ReadyJSON, "ready-json", false, "write the ready line as JSON")
@@ -74,6 +76,9 @@ func Parse(args []string, help io.Writer) (Config, error) {
 	}
 	if c.Dev != "" {
 		c.Domain, c.Platform, c.Router = filepath.Join(c.Dev, "domain.json"), filepath.Join(c.Dev, "platform"), DevRouter
+		if c.ResetKey == "" {
+			c.ResetKey = filepath.Join(c.Dev, "reset.key")
+		}
 	}
 	return c, nil
 }

@@ -35,8 +35,12 @@ func Run(ctx context.Context, c Config, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer func() { _ = socket.Close() }()
+	key, ranBefore, err := resetKey(c.ResetKey)
+	if err != nil {
+		return err
+	}
 	r, err := router.New(router.Config{
-		PacketConn: socket, Metrics: http.registry,
+		PacketConn: socket, ResetKey: key, Successor: ranBefore, Metrics: http.registry,
 		Start: func(ctx context.Context) (router.Enclave, error) {
 			e, err := startEnclave(ctx, binary, &c, stderr)
 			if err != nil {
