@@ -71,6 +71,9 @@ type Config struct {
 	HandshakeTimeout time.Duration // 0: DefaultHandshakeTimeout
 	CloseTimeout     time.Duration // 0: DefaultCloseTimeout
 
+	// NoPadding sends and asks for messages of their own length. The host then sees how long attributes, payloads and filters are, and how
+	// many subscriptions of ours match. It saves bytes.
+	NoPadding bool
 	// NoReconnect makes the end of the session the end of the Client.
 	NoReconnect bool
 	// ReconnectMin and ReconnectMax bound the pauses before new sessions: each is

@@ -214,11 +214,11 @@ func (s *fakeSession) frame(f *wire.Frame) error {
 		err = s.subscribe(msg)
 	case message.TypeUnsubscribe:
 		var id uint32
-		if id, err = message.DecodeUnsubscribe(msg); err == nil {
+		if id, _, err = message.DecodeUnsubscribe(msg); err == nil {
 			delete(s.subs, id)
 			s.seal(message.AppendReply(nil, message.Reply{Control: s.control(), Op: message.TypeUnsubscribe, ID: id}), nil)
 		}
-	case message.TypePing: // the tests send heartbeats themselves
+	case message.TypeSettings, message.TypePing: // the tests send heartbeats themselves
 	default:
 		return errFake
 	}

@@ -55,6 +55,7 @@ type outbox struct {
 	id         keyx.PublicationID // all but Counter, which publish sets
 	maxUnacked int
 	maxBytes   int
+	unpadded   bool          // Config.NoPadding
 	sealed     atomic.Uint64 // newest counter whose blob is complete in this session
 
 	mu         sync.Mutex
@@ -79,7 +80,7 @@ type outbox struct {
 }
 
 func newOutbox(id keyx.PublicationID, cfg *Config) *outbox {
-	o := &outbox{id: id, next: 1, maxUnacked: cfg.MaxUnacked, maxBytes: cfg.MaxUnackedBytes}
+	o := &outbox{id: id, next: 1, maxUnacked: cfg.MaxUnacked, maxBytes: cfg.MaxUnackedBytes, unpadded: cfg.NoPadding}
 	o.work.L = &o.mu
 	return o
 }
@@ -117,9 +118,11 @@ func (o *outbox) publish(ctx context.Context, event filter.Event, payload []byte
 		return Receipt{}, err
 	}
 	o.attrs = event.AppendBinary(o.attrs[:0])
-	if n := len(o.attrs); n > message.MaxAttrsBytes || n+minPublish > o.maxPlain {
+	padding := o.pad(len(o.attrs))
+	if n := len(o.attrs); n > message.MaxAttrsBytes || n+padding+minPublish > o.maxPlain {
 		return Receipt{}, &Error{Op: opPublish, Kind: KindTooLarge}
 	}
+	inner := o.payloadPadding(len(o.attrs) + len(payload))
 	// Sealing happens inside the lock: a counter is used up exactly when its header
 	// stands in a batch, so headers are in order and no key seals two messages.
 	var ck [32]byte
@@ -127,13 +130,13 @@ func (o *outbox) publish(ctx context.Context, event filter.Event, payload []byte
 	if err := o.content.Derive(o.id.Run, o.next, &ck, &salt); err != nil {
 		return Receipt{}, &Error{Op: opPublish, Kind: kindOf(err), Err: err}
 	}
-	b := o.filling(message.HeaderBytes+len(o.attrs), keyx.PayloadOverhead+len(o.attrs)+len(payload))
+	b := o.filling(message.HeaderBytes+len(o.attrs)+padding, keyx.PayloadOverhead+len(o.attrs)+len(payload)+inner)
 	before, start := b.bytes(), len(b.body)
 	o.id.Counter = o.next
 	key := keyx.PayloadKey(&ck, nil, &o.id)
-	body := keyx.SealPayload(b.body, &key, &salt, o.attrs, payload)
+	body := keyx.SealPayload(b.body, &key, &salt, o.attrs, payload, inner)
 	plain, err := message.AppendHeader(b.plain, &message.Header{
-		Run: o.id.Run, Counter: o.next, Commitment: keyx.Commit(&o.id, &key, body[start:]), Attrs: o.attrs,
+		Run: o.id.Run, Counter: o.next, Commitment: keyx.Commit(&o.id, &key, body[start:]), Attrs: o.attrs, Padding: padding,
 	})
 	if err != nil {
 		panic("client: a header within its limits was refused: " + err.Error())
@@ -145,6 +148,20 @@ func (o *outbox) publish(ctx context.Context, event filter.Event, payload []byte
 	o.stats.Published++
 	o.work.Signal()
 	return Receipt{run: o.id.Run, counter: o.id.Counter, flight: b.flight}, nil
+}
+
+// pad is how many bytes fill n.
+func (o *outbox) pad(n int) int {
+	if o.unpadded {
+		return 0
+	}
+	return keyx.Padding(n)
+}
+
+// payloadPadding fills attributes and body of n bytes together. The largest bucket
+// ends where the largest payload does, which a frame has to hold.
+func (o *outbox) payloadPadding(n int) int {
+	return min(o.pad(n), max(0, MaxPayloadBytes+filter.MaxEventBytes-n))
 }
 
 // awaitSpace returns once there is a session and one more publication of n bytes

@@ -49,7 +49,7 @@ func TestMeddledDeliveriesAreRefusedAndOthersGoOn(t *testing.T) {
 	}
 	// An insider who knows the content key reseals another payload.
 	reseal := func(e *message.Envelope, p []byte) []byte {
-		return keyx.SealPayload(nil, &e.CK, &[16]byte{}, filter.Event{}.AppendBinary(nil), []byte("forged"))
+		return keyx.SealPayload(nil, &e.CK, &[16]byte{}, filter.Event{}.AppendBinary(nil), []byte("forged"), 0)
 	}
 	for _, tc := range []struct {
 		name, reason string
@@ -141,7 +141,7 @@ func TestLyingPublisherIsRefused(t *testing.T) {
 			e := message.Envelope{Subject: []byte("alice"), Run: 5, Counter: counter, Subscriptions: []uint32{sub.ID()}}
 			var salt [16]byte
 			require.NoError(t, s.session.Content.Derive(5, counter, &e.CK, &salt))
-			payload := keyx.SealPayload(nil, &e.CK, &salt, inside.AppendBinary(nil), []byte("x"))
+			payload := keyx.SealPayload(nil, &e.CK, &salt, inside.AppendBinary(nil), []byte("x"), 0)
 			e.Commitment = keyx.Commit(&id, &e.CK, payload)
 			e.AttributeHash = keyx.AttributeHash(&salt, shown.AppendBinary(nil))
 			msg, err := message.AppendEnvelope(message.BeginDeliver(nil, 0, s.delivered), &e)
@@ -413,6 +413,7 @@ func TestDuplicatesAreDroppedAndCounted(t *testing.T) {
 
 func TestFullInboxDropsAndTells(t *testing.T) {
 	f := newFake(t)
+	f.cfg.NoPadding = true
 	f.cfg.InboxBytes = 4 * (deliveryOverhead + 1000)
 	c, _, _ := subscribed(t, f)
 	const sent = 100

@@ -85,7 +85,7 @@ func (s *commands) ask(o *outbox, id uint32) {
 		return
 	}
 	f.told = s.session
-	msg, err := message.AppendSubscribe(nil, message.Subscribe{ID: id, Filter: f.encoded})
+	msg, err := message.AppendSubscribe(nil, message.Subscribe{ID: id, Filter: f.encoded, Padding: o.pad(len(f.encoded))})
 	if err != nil {
 		panic("client: a filter within its limits was refused: " + err.Error())
 	}
@@ -110,7 +110,7 @@ func (s *commands) remove(o *outbox, id uint32) (answer chan keyx.Kind, ok bool)
 		return answer, true
 	}
 	s.waiting[commandKey{message.TypeUnsubscribe, id}] = answer
-	o.command(s.session, message.AppendUnsubscribe(nil, id))
+	o.command(s.session, unsubscribe(o, id))
 	return answer, true
 }
 
@@ -125,13 +125,22 @@ func (s *commands) drop(o *outbox, id uint32) {
 	}
 	delete(s.live, id)
 	if s.session != nil && f.told == s.session {
-		o.command(s.session, message.AppendUnsubscribe(nil, id))
+		o.command(s.session, unsubscribe(o, id))
 		return
 	}
 	if key := (commandKey{message.TypeSubscribe, id}); s.waiting[key] != nil { // no session was asked
 		delete(s.waiting, key)
 		<-s.slots
 	}
+}
+
+// unsubscribe is as long as the shortest Subscribe, so that the two look alike.
+func unsubscribe(o *outbox, id uint32) []byte {
+	padding := message.UnsubscribePadding
+	if o.unpadded {
+		padding = 0
+	}
+	return message.AppendUnsubscribe(nil, id, padding)
 }
 
 // any says whether there is a subscription.
@@ -164,6 +173,9 @@ func (s *commands) begin(o *outbox, to *session) (done bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.session = to
+	if o.unpadded {
+		o.command(to, message.AppendSettings(nil, message.Settings{Unpadded: true}))
+	}
 	s.again = slices.Sorted(maps.Keys(s.live))
 	s.askAgain(o)
 	return len(s.asked) == 0

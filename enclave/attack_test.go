@@ -179,7 +179,7 @@ func TestMalformedMessages(t *testing.T) {
 		"a message of the enclave":    {func(*client) []byte { return message.AppendReply(nil, message.Reply{Op: 2, ID: 1}) }, 0},
 		"ping with more":              {func(*client) []byte { return append(message.AppendPing(nil), 0) }, 0},
 		"subscribe cut":               {func(*client) []byte { return []byte{byte(message.TypeSubscribe), 0, 0} }, 0},
-		"unsubscribe with more":       {func(*client) []byte { return append(message.AppendUnsubscribe(nil, 1), 0) }, 0},
+		"unsubscribe with more":       {func(*client) []byte { return append(message.AppendUnsubscribe(nil, 1, 0), 0) }, 0},
 		"command with payloads":       {func(*client) []byte { return message.AppendPing(nil) }, 1},
 		"more headers than payloads":  {pub, 1},
 		"fewer headers than payloads": {pub, 3},

@@ -75,7 +75,7 @@ func TestRepliesComeAfterTheDeliveriesBeforeThem(t *testing.T) {
 	require.Equal(t, keyx.KindOK, alice.subscribe(1, "TRUE"))
 	out := w.step(
 		bob.publishFrame(bob.publication("1", "x", 1)),
-		alice.data(message.AppendUnsubscribe(nil, 1), 0),
+		alice.data(message.AppendUnsubscribe(nil, 1, 0), 0),
 		bob.publishFrame(bob.publication("2", "x", 1)),
 	)
 	a := alice.take(out)

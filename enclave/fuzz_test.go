@@ -60,7 +60,7 @@ func (h *hostile) frame(op, a, b, c byte) []byte {
 	case 5:
 		return h.keep(cl.subscribeFrame(uint32(b%6), pick([]string{"TRUE", "x > 3", "x = 1 AND x = 2"}, c)))
 	case 6:
-		return h.keep(cl.data(message.AppendUnsubscribe(nil, uint32(b%6)), 0))
+		return h.keep(cl.data(message.AppendUnsubscribe(nil, uint32(b%6), 0), 0))
 	case 7:
 		p := cl.publicationAt(uint64(b%4), uint64(c), "", event(h.t, "x", int(c)).AppendBinary(nil))
 		return h.keep(cl.publishFrame(p))

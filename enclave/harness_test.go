@@ -370,7 +370,7 @@ func (c *client) subscribe(id uint32, where string) keyx.Kind {
 
 func (c *client) unsubscribe(id uint32) keyx.Kind {
 	c.w.t.Helper()
-	g := c.take(c.w.step(c.data(message.AppendUnsubscribe(nil, id), 0)))
+	g := c.take(c.w.step(c.data(message.AppendUnsubscribe(nil, id, 0), 0)))
 	require.Equal(c.w.t, []message.Reply{{Op: message.TypeUnsubscribe, ID: id, Kind: g.replies[0].Kind}}, g.replies)
 	return g.replies[0].Kind
 }

@@ -19,6 +19,7 @@ func (c *Core) gather(s *session, e *message.Envelope, ref uint64) error {
 		c.todo.bytes += len(b.msg)
 		c.todo.delivering = append(c.todo.delivering, s)
 	}
+	e.Padding = s.padding(len(e.Subject) + 4*len(e.Subscriptions))
 	before := len(b.msg)
 	msg, err := message.AppendEnvelope(b.msg, e)
 	if err != nil {
@@ -120,6 +121,7 @@ func (c *Core) acknowledge(s *session, a ack) error {
 	m := message.Ack{Control: s.controls, Run: a.run, Handled: a.handled}
 	s.controls++
 	m.CmdCount, m.CmdChain = s.keys.In.Chain()
+	m.Padding = s.padding(10 * a.refused)
 	msg, err := message.AppendAck(c.work.ctl[:0], &m, s.refusals[a.first:a.first+a.refused])
 	if err != nil {
 		return broken("acknowledge", err)

@@ -53,7 +53,7 @@ func (c *client) publicationAt(run, counter uint64, body string, attrs []byte) p
 		body: body,
 	}
 	key := keyx.PayloadKey(&ck, nil, &p.id)
-	p.sealed = keyx.SealPayload(nil, &key, &salt, attrs, []byte(body))
+	p.sealed = keyx.SealPayload(nil, &key, &salt, attrs, []byte(body), 0)
 	p.header = message.Header{
 		Run: run, Counter: counter, Commitment: keyx.Commit(&p.id, &key, p.sealed), Attrs: attrs,
 	}

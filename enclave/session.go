@@ -23,7 +23,9 @@ type session struct {
 	denied  denied
 	keys    *keyx.Session
 	maxSubs int
-	subs    map[uint32]matcher.Handle
+	// unpadded is the client's own wish, and never the host's: without it what is sealed for the session has the length of its bucket.
+	unpadded bool
+	subs     map[uint32]matcher.Handle
 
 	delivered uint64 // envelopes sealed or gathered
 	controls  uint64 // acknowledgements and replies sealed
@@ -49,6 +51,14 @@ type ack struct {
 // tag is what the store reports for a subscription: the session above, the
 // client's id below, so that sorted tags are in the order envelopes need.
 func (s *session) tag(id uint32) uint64 { return uint64(s.slot)<<32 | uint64(id) }
+
+// padding is what fills n bytes for the session.
+func (s *session) padding(n int) int {
+	if s.unpadded {
+		return 0
+	}
+	return keyx.Padding(n)
+}
 
 // begin gives a confirmed connection its session.
 func (c *Core) begin(cn *conn, g *keyx.Grant, keys *keyx.Session) {
@@ -142,7 +152,7 @@ func (c *Core) message(s *session, f *abi.Frame, msg []byte) error {
 		}
 		return c.subscribe(s, m)
 	case message.TypeUnsubscribe:
-		id, err := message.DecodeUnsubscribe(msg)
+		id, _, err := message.DecodeUnsubscribe(msg)
 		if err != nil {
 			return c.refuseError(s.conn, "unsubscribe", err)
 		}
@@ -152,6 +162,13 @@ func (c *Core) message(s *session, f *abi.Frame, msg []byte) error {
 			return c.refuseError(s.conn, "ping", err)
 		}
 		return c.heartbeat(s)
+	case message.TypeSettings:
+		m, err := message.DecodeSettings(msg)
+		if err != nil {
+			return c.refuseError(s.conn, "settings", err)
+		}
+		s.unpadded = m.Unpadded
+		return nil
 	default: // a message that only an enclave sends
 		return c.refuseConn(s.conn, keyx.KindBadMessage)
 	}

@@ -103,7 +103,7 @@ func benchPublish(b *testing.B, gk *[32]byte) {
 	b.ReportAllocs()
 	for b.Loop() {
 		key := PayloadKey(&p.ck, gk, &p.id)
-		out := SealPayload(buf, &key, &p.salt, attrs, body)
+		out := SealPayload(buf, &key, &p.salt, attrs, body, 0)
 		_ = Commit(&p.id, &key, out)
 	}
 }

@@ -15,9 +15,9 @@ const (
 	// MaxCounter is the first publication counter that has no content key: block numbers are
 	// 4*counter + b in 64 bits.
 	MaxCounter = 1 << 62
-	// PayloadOverhead is the length of a sealed payload beyond attributes and body: salt, the length of
-	// the attributes, and the tag.
-	PayloadOverhead = saltLen + 4 + tagLen
+	// PayloadOverhead is the length of a sealed payload beyond attributes, body and padding: salt, the
+	// lengths of attributes and body, and the tag.
+	PayloadOverhead = saltLen + 4 + 4 + tagLen
 	// MaxSealedPayload bounds a sealed payload: the frame limit of the transports around it.
 	MaxSealedPayload = 1 << 20
 
@@ -108,10 +108,10 @@ func PayloadKey(ck *[32]byte, gk *[32]byte, id *PublicationID) [32]byte {
 	return key
 }
 
-// SealPayload appends salt, the length of attrs (4 B), attrs and body, sealed with ChaCha20-Poly1305
-// under key and the zero nonce. A key seals exactly one message: key must come from [PayloadKey] with
-// a sequence that was never used before; a resend sends the stored bytes.
-func SealPayload(dst []byte, key *[32]byte, salt *[16]byte, attrs, body []byte) []byte {
+// SealPayload appends salt, attrs and body, each behind its length (4 B), and padding zero bytes, sealed
+// with ChaCha20-Poly1305 under key and the zero nonce. A key seals exactly one message: key must come
+// from [PayloadKey] with a sequence that was never used before; a resend sends the stored bytes.
+func SealPayload(dst []byte, key *[32]byte, salt *[16]byte, attrs, body []byte, padding int) []byte {
 	aead, err := newPayloadAEAD(key)
 	if err != nil {
 		panic("keyx: a 32-byte key was refused: " + err.Error())
@@ -119,7 +119,8 @@ func SealPayload(dst []byte, key *[32]byte, salt *[16]byte, attrs, body []byte) 
 	start := len(dst)
 	dst = append(dst, salt[:]...)
 	dst = appendField(dst, attrs)
-	dst = append(dst, body...)
+	dst = appendField(dst, body)
+	dst = AppendZeros(dst, padding)
 	var nonce [chacha20poly1305.NonceSize]byte
 	sealed := aead.Seal(dst[start:start], nonce[:], dst[start:], nil)
 	return append(dst[:start], sealed...)
@@ -185,14 +186,28 @@ func OpenPayload(id *PublicationID, ck, gk *[32]byte, commitment, attrHash *[32]
 		return nil, nil, fail(op, KindIntegrity, nil)
 	}
 	salt := [saltLen]byte(plain)
-	rest := plain[saltLen+4:]
-	n := binary.BigEndian.Uint32(plain[saltLen:])
-	if uint64(n) > uint64(len(rest)) {
+	attrs, rest, ok := cutField(plain[saltLen:])
+	if !ok {
 		return nil, nil, fail(op, KindBadMessage, nil)
 	}
-	attrs, body = rest[:n:n], rest[n:]
+	body, padding, ok := cutField(rest)
+	if !ok || !Zeros(padding) {
+		return nil, nil, fail(op, KindBadMessage, nil)
+	}
 	if h := AttributeHash(&salt, attrs); subtle.ConstantTimeCompare(h[:], attrHash[:]) != 1 {
 		return nil, nil, fail(op, KindIntegrity, errAttributes)
 	}
 	return attrs, body, nil
+}
+
+// cutField splits a field behind its 4-byte length off.
+func cutField(b []byte) (field, rest []byte, ok bool) {
+	if len(b) < 4 {
+		return nil, nil, false
+	}
+	n, b := binary.BigEndian.Uint32(b), b[4:]
+	if uint64(n) > uint64(len(b)) {
+		return nil, nil, false
+	}
+	return b[:n:n], b[n:], true
 }

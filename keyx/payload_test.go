@@ -106,7 +106,7 @@ func publish(gk *[32]byte) *publication {
 
 func (p *publication) seal() {
 	key := PayloadKey(&p.ck, p.gk, &p.id)
-	p.sealed = SealPayload(nil, &key, &p.salt, p.attrs, p.body)
+	p.sealed = SealPayload(nil, &key, &p.salt, p.attrs, p.body, 0)
 	p.commit = Commit(&p.id, &key, p.sealed)
 	p.hash = AttributeHash(&p.salt, p.attrs)
 }
@@ -131,9 +131,9 @@ func TestPayload(t *testing.T) {
 		}
 	}
 	key := [32]byte{1}
-	out := SealPayload([]byte("before"), &key, &[16]byte{}, nil, []byte("x"))
+	out := SealPayload([]byte("before"), &key, &[16]byte{}, nil, []byte("x"), 0)
 	require.Equal(t, "before", string(out[:6]))
-	require.Equal(t, SealPayload(nil, &key, &[16]byte{}, nil, []byte("x")), out[6:])
+	require.Equal(t, SealPayload(nil, &key, &[16]byte{}, nil, []byte("x"), 0), out[6:])
 }
 
 func TestPayloadRefused(t *testing.T) {
@@ -158,7 +158,7 @@ func TestPayloadRefused(t *testing.T) {
 		// A matched member with the host reseals another payload under the key it holds.
 		"resealed": {func(p *publication) {
 			key := PayloadKey(&p.ck, p.gk, &p.id)
-			p.sealed = SealPayload(nil, &key, &p.salt, p.attrs, []byte("forged"))
+			p.sealed = SealPayload(nil, &key, &p.salt, p.attrs, []byte("forged"), 0)
 		}, errCommitment},
 		// A publisher seals other attributes than those its header was checked on.
 		"other attributes": {func(p *publication) {

@@ -193,7 +193,7 @@ func newPayloadVector(ck [32]byte, salt [16]byte, gk *[32]byte) payloadVector {
 	p.Domain, p.Subject, p.Run, p.Counter, p.GKEpoch = id.Domain, id.Subject, id.Run, id.Counter, id.GKEpoch
 	key := PayloadKey(&ck, gk, &id)
 	p.PayloadKey = key[:]
-	p.Sealed = SealPayload(nil, &key, &salt, p.Attrs, p.Body)
+	p.Sealed = SealPayload(nil, &key, &salt, p.Attrs, p.Body, 5)
 	commitment, hash := Commit(&id, &key, p.Sealed), AttributeHash(&salt, p.Attrs)
 	p.Commitment, p.AttributeHash = commitment[:], hash[:]
 	return p

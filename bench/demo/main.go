@@ -55,6 +55,7 @@ func parse() (options, error) {
 	fs.StringVar(&o.bin, "bin", "", "folder with routerd and enclaved built before (default: build them)")
 	fs.IntVar(&o.trial.PayloadBytes, "payload-bytes", 256, "size of each payload")
 	fs.IntVar(&o.trial.Rate, "rate", 0, "publications per second over all publishers; 0 = as fast as acknowledged")
+	fs.BoolVar(&o.trial.NoPadding, "no-padding", false, "messages of their own length, which the host then sees")
 	killEnclave := fs.Bool("kill-enclave", false, "kill enclaved with SIGKILL when half of the publications are acknowledged")
 	killRouter := fs.Bool("kill-router", false, "kill routerd, and enclaved with it, when half of the publications are acknowledged, and start it again")
 	if err := fs.Parse(os.Args[1:]); err != nil {

@@ -201,7 +201,7 @@ func TestInsiderCannotReseal(t *testing.T) {
 		require.NoError(t, err, "mallory matched, so it reads")
 		require.Equal(t, "honest", string(body))
 		key := keyx.PayloadKey(&env.CK, nil, &id)
-		return keyx.SealPayload(nil, &key, &[16]byte{}, attrs, []byte("forged"))
+		return keyx.SealPayload(nil, &key, &[16]byte{}, attrs, []byte("forged"), 0)
 	})
 	_, err := victim.Receive(w.ctx())
 	var integrity *client.IntegrityError

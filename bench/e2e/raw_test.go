@@ -129,7 +129,7 @@ func (c *rawClient) publication(id *keyx.PublicationID, attrs, inside, body []by
 	var salt [16]byte
 	require.NoError(c.w.t, c.session.Content.Derive(id.Run, id.Counter, &ck, &salt))
 	key := keyx.PayloadKey(&ck, nil, id)
-	sealed := keyx.SealPayload(nil, &key, &salt, inside, body)
+	sealed := keyx.SealPayload(nil, &key, &salt, inside, body, 0)
 	return &message.Header{Run: id.Run, Counter: id.Counter, Commitment: keyx.Commit(id, &key, sealed), Attrs: attrs}, sealed
 }
 

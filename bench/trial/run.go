@@ -16,10 +16,11 @@ import (
 
 // Config says how a trial is run.
 type Config struct {
-	Subscribers  int // sessions that share the subscriptions round robin
-	Publishers   int // sessions that share the publications round robin
-	PayloadBytes int // at least MinPayloadBytes
-	Rate         int // publications/s over all publishers; 0 = as fast as acknowledged
+	Subscribers  int  // sessions that share the subscriptions round robin
+	Publishers   int  // sessions that share the publications round robin
+	PayloadBytes int  // at least MinPayloadBytes
+	Rate         int  // publications/s over all publishers; 0 = as fast as acknowledged
+	NoPadding    bool // messages of their own length
 	// Assault happens in the middle; nil: nothing does.
 	Assault *Assault
 	// Through is the address that clients dial instead of the router's; empty: the router's.
@@ -87,6 +88,7 @@ func Run(ctx context.Context, sys *System, w *Workload, cfg Config) (*Report, er
 	if cfg.Through != "" {
 		iss.addr = cfg.Through
 	}
+	iss.base.NoPadding = cfg.NoPadding
 	r := &run{cfg: cfg, w: w, sys: sys, iss: iss, epoch: time.Now(), started: make([]atomic.Int64, len(w.Events)), bodies: newPayloads(cfg.PayloadBytes)}
 	r.assault = newAssault(cfg.Assault, sys)
 	r.marks.total = len(w.Events)

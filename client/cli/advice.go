@@ -37,7 +37,7 @@ func adviceFor(k client.Kind) string {
 	case client.Kind(keyx.KindTooManyRuns):
 		return "close other publishers of this grant, or have a grant with a higher quota of runs issued"
 	case client.KindTransport:
-		return "check that routerd runs and that --addr is its address; lost sessions are not resumed, run the command again"
+		return "check that routerd runs and that --addr is its address"
 	case client.KindUnavailable, client.KindShuttingDown, client.KindTooManyHalfOpen, client.KindTooManyFromAddress,
 		client.KindTooManySessions, client.KindBusy, client.Kind(keyx.KindTooManySessions):
 		return "the router cannot serve you now: try again later"

@@ -48,6 +48,7 @@ standard error, and with --json the first %d as "refused_lines".`, maxToldRefusa
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.run(cmd) },
 	}
 	p.session.add(cmd)
+	p.session.addLasting(cmd)
 	f := cmd.Flags()
 	f.StringArrayVar(&p.attrs, "attr", nil, "attribute NAME=VALUE (repeatable)")
 	f.StringVar(&p.payload, "payload", "", "payload as text")

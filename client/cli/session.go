@@ -24,8 +24,9 @@ const (
 
 // sessionFlags are the flags of every command that talks to a router.
 type sessionFlags struct {
-	dir, addr, as, router string
-	timeout               time.Duration
+	dir, addr, as, router  string
+	timeout                time.Duration
+	noPadding, noReconnect bool
 }
 
 func (s *sessionFlags) add(cmd *cobra.Command) {
@@ -35,6 +36,13 @@ func (s *sessionFlags) add(cmd *cobra.Command) {
 	f.StringVar(&s.as, "as", client.DefaultName, "identity: PREFIX.key and PREFIX.grant, as a path or a name within --dir")
 	f.StringVar(&s.router, "router", client.DevRouter, "name the router must have")
 	f.DurationVar(&s.timeout, "timeout", defaultTimeout, "limit for connecting and for each answer")
+}
+
+// addLasting adds the flags of commands whose sessions last.
+func (s *sessionFlags) addLasting(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.BoolVar(&s.noPadding, "no-padding", false, "send messages of their own length: fewer bytes, but the router sees how long\nattributes, payloads and filters are")
+	f.BoolVar(&s.noReconnect, "no-reconnect", false, "end when the session ends, instead of opening another")
 }
 
 // config reads the client directory.
@@ -59,6 +67,7 @@ func (s *sessionFlags) config() (client.Config, error) {
 	cfg.Addr = cmp.Or(s.addr, os.Getenv(envAddr), defaultAddr)
 	cfg.Router = s.router
 	cfg.HandshakeTimeout = s.timeout
+	cfg.NoPadding, cfg.NoReconnect = s.noPadding, s.noReconnect
 	return cfg, nil
 }
 

@@ -38,14 +38,18 @@ error tells that the enclave has all filters.
 
 With --json each delivery is a line {"publisher","sequence","subscriptions",
 "attributes","payload" or "payload_base64","received"}; subscriptions number the
---where from 1. Lines {"lost":n}, {"refused":"why"}, {"stalled":"5s"} and
-{"restarted":true} stand where something is missing.`,
+--where from 1. Lines {"lost":n}, {"lost_unknown":true}, {"refused":"why"},
+{"stalled":"5s"} and {"restarted":true} stand where something is or may be missing;
+{"disconnected":"why"} where a session ended, and {"resumed":true} with the
+"outage" where another has all filters again. Without --json they go to standard
+error.`,
 		Example: `  scbr sub --dir dev --where "symbol = 'HAL' AND price < 50.5"
   scbr sub --dir dev --where "volume > 1000" --where "symbol LIKE 'IB%'" --count 10 --json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd) },
 	}
 	s.session.add(cmd)
+	s.session.addLasting(cmd)
 	f := cmd.Flags()
 	f.StringArrayVar(&s.where, "where", nil, "filter (repeatable, required)")
 	f.Uint64Var(&s.count, "count", 0, "end after this many deliveries (0: never)")
@@ -166,8 +170,16 @@ func (p *printing) delivery(d *client.Delivery) error {
 // notice prints what Receive goes on after, and returns every other error.
 func (p *printing) notice(err error) error {
 	var line map[string]any
-	if e, ok := errors.AsType[*client.LostError](err); ok {
+	if e, ok := errors.AsType[*client.LostError](err); ok && e.Unknown {
+		line = map[string]any{"lost_unknown": true}
+	} else if ok {
 		line = map[string]any{"lost": e.N}
+	} else if e, ok := errors.AsType[*client.DisconnectedError](err); ok {
+		line = map[string]any{"disconnected": e.Err.Kind.String()}
+	} else if e, ok := errors.AsType[*client.ResumedError](err); ok {
+		line = map[string]any{"resumed": true, "outage": e.After.String()}
+	} else if e, ok := errors.AsType[*client.UnsubscribedError](err); ok {
+		line = map[string]any{"unsubscribed": e.ID, "why": e.Kind.String()}
 	} else if _, ok := errors.AsType[*client.RestartedError](err); ok {
 		line = map[string]any{"restarted": true}
 	} else if e, ok := errors.AsType[*client.IntegrityError](err); ok {

@@ -19,13 +19,14 @@ type Ack struct {
 	Handled  uint64 // every counter up to and including this one is handled
 	CmdCount uint64 // blobs from the client that the enclave opened
 	CmdChain [32]byte
+	Padding  int // zero bytes behind the refusals, at most MaxPadding
 }
 
 // AppendAck appends an acknowledgement. The refused publications must have strictly increasing
 // counters, none above a.Handled, with a kind other than KindOK, and be at most [MaxRefusals]:
 // otherwise BadMessage, and dst unchanged.
 func AppendAck(dst []byte, a *Ack, refused []Refusal) ([]byte, error) {
-	if len(refused) > MaxRefusals {
+	if len(refused) > MaxRefusals || uint(a.Padding) > MaxPadding {
 		return dst, bad("ack")
 	}
 	var last uint64
@@ -46,8 +47,11 @@ func AppendAck(dst []byte, a *Ack, refused []Refusal) ([]byte, error) {
 		dst = binary.BigEndian.AppendUint64(dst, r.Counter)
 		dst = binary.BigEndian.AppendUint16(dst, uint16(r.Kind))
 	}
-	return dst, nil
+	return appendPadding(dst, a.Padding), nil
 }
+
+// refusalBytes is the length of a refusal: counter and kind.
+const refusalBytes = 8 + 2
 
 // AckReader is a decoded acknowledgement and iterates over its refusals.
 type AckReader struct {
@@ -65,9 +69,15 @@ func ReadAck(msg []byte) (AckReader, error) {
 	copy(r.CmdChain[:], r.c.take(32))
 	r.count = int(r.c.u16())
 	r.left = r.count
-	if r.c.bad || r.count > MaxRefusals || len(r.c.b) != 10*r.count {
+	if r.c.bad || r.count > MaxRefusals || len(r.c.b) < refusalBytes*r.count {
 		return AckReader{}, bad("ack")
 	}
+	end := cursor{b: r.c.b[refusalBytes*r.count:]}
+	r.Padding = end.padding()
+	if !end.done() {
+		return AckReader{}, bad("ack")
+	}
+	r.c.b = r.c.b[:refusalBytes*r.count]
 	return r, nil
 }
 

@@ -10,42 +10,78 @@ import (
 type Subscribe struct {
 	ID     uint32
 	Filter []byte // canonical filter
+	// Padding is how many zero bytes follow, at most MaxPadding.
+	Padding int
 }
 
 // AppendSubscribe appends a subscribe message; a filter that is empty or over [MaxFilterBytes] is
-// BadMessage, and dst unchanged.
+// BadMessage.
 func AppendSubscribe(dst []byte, m Subscribe) ([]byte, error) {
-	if len(m.Filter) == 0 || len(m.Filter) > MaxFilterBytes {
+	if len(m.Filter) == 0 || len(m.Filter) > MaxFilterBytes || uint(m.Padding) > MaxPadding {
 		return dst, bad("subscribe")
 	}
 	dst = binary.BigEndian.AppendUint32(append(dst, byte(TypeSubscribe)), m.ID)
-	return append(dst, m.Filter...), nil
+	dst = binary.BigEndian.AppendUint16(dst, uint16(len(m.Filter)))
+	return appendPadding(append(dst, m.Filter...), m.Padding), nil
 }
 
-// DecodeSubscribe decodes a subscribe message.
+// DecodeSubscribe decodes a subscribe message; its filter aliases msg.
 func DecodeSubscribe(msg []byte) (Subscribe, error) {
 	c := open(msg, TypeSubscribe)
-	m := Subscribe{ID: c.u32(), Filter: c.b}
-	if c.bad || len(m.Filter) == 0 || len(m.Filter) > MaxFilterBytes {
+	m := Subscribe{ID: c.u32(), Filter: c.take(int(c.u16()))}
+	m.Padding = c.padding()
+	if !c.done() || len(m.Filter) == 0 || len(m.Filter) > MaxFilterBytes {
 		return Subscribe{}, bad("subscribe")
 	}
 	return m, nil
 }
 
-// AppendUnsubscribe appends an unsubscribe message.
-func AppendUnsubscribe(dst []byte, id uint32) []byte {
-	return binary.BigEndian.AppendUint32(append(dst, byte(TypeUnsubscribe)), id)
+// UnsubscribePadding makes an unsubscribe message as long as a subscribe message in the least bucket.
+const UnsubscribePadding = keyx.LeastBucket + 2
+
+// AppendUnsubscribe appends an unsubscribe message with padding zero bytes, at most [MaxPadding].
+func AppendUnsubscribe(dst []byte, id uint32, padding int) []byte {
+	dst = binary.BigEndian.AppendUint32(append(dst, byte(TypeUnsubscribe)), id)
+	return appendPadding(dst, min(padding, MaxPadding))
 }
 
 // DecodeUnsubscribe decodes an unsubscribe message.
-func DecodeUnsubscribe(msg []byte) (id uint32, err error) {
+func DecodeUnsubscribe(msg []byte) (id uint32, padding int, err error) {
 	c := open(msg, TypeUnsubscribe)
-	id = c.u32()
+	id, padding = c.u32(), c.padding()
 	if !c.done() {
-		return 0, bad("unsubscribe")
+		return 0, 0, bad("unsubscribe")
 	}
-	return id, nil
+	return id, padding, nil
 }
+
+// Settings are what a client asks of its session.
+type Settings struct {
+	// Unpadded asks that envelopes and acknowledgements for this session are sent without padding.
+	Unpadded bool
+}
+
+// AppendSettings appends a settings message.
+func AppendSettings(dst []byte, s Settings) []byte {
+	var flags byte
+	if s.Unpadded {
+		flags = flagUnpadded
+	}
+	return append(dst, byte(TypeSettings), flags)
+}
+
+// DecodeSettings decodes a settings message; unknown flags are BadMessage.
+func DecodeSettings(msg []byte) (Settings, error) {
+	c := open(msg, TypeSettings)
+	flags := c.u8()
+	if !c.done() || flags > flagUnpadded {
+		return Settings{}, bad("settings")
+	}
+	return Settings{Unpadded: flags == flagUnpadded}, nil
+}
+
+// flagUnpadded is Settings.Unpadded.
+const flagUnpadded = 1
 
 // AppendPing appends a ping, which asks for a heartbeat.
 func AppendPing(dst []byte) []byte { return append(dst, byte(TypePing)) }

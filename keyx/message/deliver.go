@@ -9,8 +9,8 @@ import (
 // deliverHead is type, list number, first delivery number and count.
 const deliverHead = 1 + 8 + 8 + 2
 
-// EnvelopeBytes is the length of an envelope beyond subject (1 to 255 B) and ids (4 B each).
-const EnvelopeBytes = 32 + 1 + 3*8 + 32 + 32 + 2
+// EnvelopeBytes is the length of an envelope beyond subject (1 to 255 B), ids (4 B each) and padding.
+const EnvelopeBytes = 32 + 1 + 3*8 + 32 + 32 + 2 + 2
 
 // Envelope hands one publication to one subscriber.
 type Envelope struct {
@@ -21,6 +21,7 @@ type Envelope struct {
 	Commitment    [32]byte // copied from the header
 	AttributeHash [32]byte // computed by the enclave
 	Subscriptions []uint32 // ids of the subscriber that matched, strictly increasing, at least one
+	Padding       int      // zero bytes behind them, at most MaxPadding
 }
 
 // BeginDeliver appends the start of a deliver message with the count left open. first is the delivery
@@ -40,7 +41,7 @@ func FinishDeliver(msg []byte, count int) error {
 // AppendEnvelope appends one envelope. A subject or a list of ids that the decoder would refuse is
 // BadMessage, and dst unchanged.
 func AppendEnvelope(dst []byte, e *Envelope) ([]byte, error) {
-	if len(e.Subject) == 0 || len(e.Subject) > keyx.MaxNameBytes || len(e.Subscriptions) == 0 || len(e.Subscriptions) > MaxMatches {
+	if len(e.Subject) == 0 || len(e.Subject) > keyx.MaxNameBytes || len(e.Subscriptions) == 0 || len(e.Subscriptions) > MaxMatches || uint(e.Padding) > MaxPadding {
 		return dst, bad("envelope")
 	}
 	for i, id := range e.Subscriptions {
@@ -60,7 +61,7 @@ func AppendEnvelope(dst []byte, e *Envelope) ([]byte, error) {
 	for _, id := range e.Subscriptions {
 		dst = binary.BigEndian.AppendUint32(dst, id)
 	}
-	return dst, nil
+	return appendPadding(dst, e.Padding), nil
 }
 
 // DeliverReader iterates over the envelopes of a deliver message.
@@ -115,6 +116,7 @@ func (r *DeliverReader) Next(e *Envelope) (bool, error) {
 		}
 		e.Subscriptions = append(e.Subscriptions, id)
 	}
+	e.Padding = c.padding()
 	if c.bad {
 		return false, bad("envelope")
 	}

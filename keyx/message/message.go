@@ -25,6 +25,7 @@ const (
 	TypeSubscribe   Type = 0x02
 	TypeUnsubscribe Type = 0x03
 	TypePing        Type = 0x04
+	TypeSettings    Type = 0x05
 	TypeAck         Type = 0x81
 	TypeDeliver     Type = 0x82
 	TypeReply       Type = 0x83
@@ -42,6 +43,8 @@ const (
 	MaxAttrsBytes = 1<<16 - 1
 	// MaxMatches bounds the subscription ids in one envelope: a 2-byte count.
 	MaxMatches = 1<<16 - 1
+	// MaxPadding bounds each padding: a 2-byte length.
+	MaxPadding = 1<<16 - 1
 	// MaxFilterBytes bounds the filter in a subscribe message; it is the limit of matcher/filter.
 	MaxFilterBytes = 4096
 )
@@ -54,7 +57,7 @@ func TypeOf(msg []byte) (Type, error) {
 		return 0, bad("message")
 	}
 	switch t := Type(msg[0]); t {
-	case TypePublish, TypeSubscribe, TypeUnsubscribe, TypePing, TypeAck, TypeDeliver, TypeReply, TypeHeartbeat:
+	case TypePublish, TypeSubscribe, TypeUnsubscribe, TypePing, TypeSettings, TypeAck, TypeDeliver, TypeReply, TypeHeartbeat:
 		return t, nil
 	default:
 		return 0, bad("message")
@@ -113,6 +116,15 @@ func (c *cursor) u64() uint64 {
 	return 0
 }
 
+// padding reads a length and as many zero bytes.
+func (c *cursor) padding() int {
+	b := c.take(int(c.u16()))
+	if !keyx.Zeros(b) {
+		c.bad = true
+	}
+	return len(b)
+}
+
 func (c *cursor) done() bool { return !c.bad && len(c.b) == 0 }
 
 // setCount writes a count that was left open when the message was begun.
@@ -122,4 +134,9 @@ func setCount(msg []byte, at, count, limit int, t Type, op string) error {
 	}
 	binary.BigEndian.PutUint16(msg[at:], uint16(count))
 	return nil
+}
+
+// appendPadding appends a padding: its length and as many zero bytes.
+func appendPadding(dst []byte, n int) []byte {
+	return keyx.AppendZeros(binary.BigEndian.AppendUint16(dst, uint16(n)), n)
 }

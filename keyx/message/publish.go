@@ -5,9 +5,9 @@ import "encoding/binary"
 // flagExplicit says that content key and salt stand in the header: a resend.
 const flagExplicit = 1
 
-// HeaderBytes is the length of a header beyond its attributes, without and with content key and salt.
+// HeaderBytes is the length of a header beyond its attributes and padding, without and with content key and salt.
 const (
-	HeaderBytes         = 1 + 4*8 + 32 + 2
+	HeaderBytes         = 1 + 4*8 + 32 + 2 + 2
 	ExplicitHeaderBytes = HeaderBytes + 32 + 16
 )
 
@@ -21,6 +21,7 @@ type Header struct {
 	CK           [32]byte // zero unless Explicit
 	Salt         [16]byte // zero unless Explicit
 	Attrs        []byte   // canonical attributes
+	Padding      int      // zero bytes behind them, at most MaxPadding
 }
 
 // BeginPublish appends the start of a publish message with the count left open.
@@ -33,7 +34,7 @@ func FinishPublish(msg []byte, count int) error {
 
 // AppendHeader appends one header. Attributes over [MaxAttrsBytes] are BadMessage, and dst unchanged.
 func AppendHeader(dst []byte, h *Header) ([]byte, error) {
-	if len(h.Attrs) > MaxAttrsBytes {
+	if len(h.Attrs) > MaxAttrsBytes || uint(h.Padding) > MaxPadding {
 		return dst, bad("header")
 	}
 	var flags byte
@@ -51,7 +52,7 @@ func AppendHeader(dst []byte, h *Header) ([]byte, error) {
 		dst = append(dst, h.Salt[:]...)
 	}
 	dst = binary.BigEndian.AppendUint16(dst, uint16(len(h.Attrs)))
-	return append(dst, h.Attrs...), nil
+	return appendPadding(append(dst, h.Attrs...), h.Padding), nil
 }
 
 // PublishReader iterates over the headers of a publish message.
@@ -95,6 +96,7 @@ func (r *PublishReader) Next(h *Header) (bool, error) {
 		copy(h.Salt[:], c.take(16))
 	}
 	h.Attrs = c.take(int(c.u16()))
+	h.Padding = c.padding()
 	if c.bad || flags > flagExplicit {
 		c.bad = true
 		return false, bad("header")
