@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/scbr/scbr/keyx"
@@ -88,6 +89,9 @@ type Config struct {
 	Rand io.Reader        // nil: crypto/rand
 	Now  func() time.Time // nil: time.Now
 
+	// Network is the way to the router; empty: NetworkAuto.
+	Network Network
+
 	// PacketConn, if set, carries the QUIC packets; it stays the caller's to close.
 	PacketConn net.PacketConn
 	// Transport, if set, replaces QUIC: an ordered, reliable byte stream to the
@@ -112,10 +116,7 @@ func (c Config) withDefaults() Config {
 		c.Now = time.Now
 	}
 	if c.Transport == nil {
-		pc := c.PacketConn
-		c.Transport = func(ctx context.Context, addr string) (io.ReadWriteCloser, error) {
-			return dialQUIC(ctx, addr, pc)
-		}
+		c.Transport = c.dialer()
 	}
 	return c
 }
@@ -143,6 +144,7 @@ func (c Config) Validate() error {
 	bad(c.MaxUnackedBytes < 0, "MaxUnackedBytes is negative")
 	bad(c.InboxBytes < 0, "InboxBytes is negative")
 	bad(c.HeartbeatTimeout < 0 || c.HandshakeTimeout < 0 || c.CloseTimeout < 0, "a timeout is negative")
+	bad(c.Network != "" && !slices.Contains(Networks(), c.Network), "Network is none of auto, quic and tcp")
 	bad(c.ReconnectMin < 0 || c.ReconnectMax < 0, "a pause before reconnecting is negative")
 	bad(c.ReconnectMax > 0 && c.ReconnectMin > c.ReconnectMax, "ReconnectMin is above ReconnectMax")
 	return errors.Join(errs...)

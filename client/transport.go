@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/quic-go/quic-go"
-
-	"github.com/scbr/scbr/router/wire"
 )
 
 const (
@@ -34,13 +32,6 @@ type quicStream struct {
 
 // dialQUIC opens a connection and its one bidirectional stream. pc may be nil.
 func dialQUIC(ctx context.Context, addr string, pc net.PacketConn) (io.ReadWriteCloser, error) {
-	tlsConfig := &tls.Config{
-		NextProtos: []string{wire.ALPN},
-		MinVersion: tls.VersionTLS13,
-		// TLS ends at a host nobody trusts, so its certificate would prove nothing:
-		// trust comes from the attested key exchange that runs inside.
-		InsecureSkipVerify: true, //nolint:gosec // see above
-	}
 	config := &quic.Config{
 		MaxIdleTimeout:             quicIdleTimeout,
 		KeepAlivePeriod:            quicKeepAlive,
@@ -50,7 +41,7 @@ func dialQUIC(ctx context.Context, addr string, pc net.PacketConn) (io.ReadWrite
 		MaxStreamReceiveWindow:     quicStreamWindow,
 		// 0-RTT stays off: its datagrams can be replayed.
 	}
-	conn, err := dialConn(ctx, addr, pc, tlsConfig, config)
+	conn, err := dialConn(ctx, addr, pc, tlsConfig(), config)
 	if err != nil {
 		return nil, err
 	}

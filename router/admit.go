@@ -76,7 +76,17 @@ func ticketOf(ctx context.Context) *ticket {
 // enter is quic.Transport.ConnContext. A connection over a limit still gets its TLS handshake, so that it can be told
 // why, unless those being told are too many as well.
 func (a *admission) enter(ctx context.Context, info *quic.ClientInfo) (context.Context, error) {
-	t := &ticket{a: a, addr: prefixOf(info.RemoteAddr)}
+	t := a.admit(info.RemoteAddr)
+	if t == nil {
+		return nil, errBusy
+	}
+	context.AfterFunc(ctx, t.leave)
+	return context.WithValue(ctx, ticketKey{}, t), nil
+}
+
+// admit gives a new connection its place, or a ticket that says why it gets none; nil when too many are being told that.
+func (a *admission) admit(addr net.Addr) *ticket {
+	t := &ticket{a: a, addr: prefixOf(addr)}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	t.refused = a.judge(a.byAddr[t.addr])
@@ -86,12 +96,11 @@ func (a *admission) enter(ctx context.Context, info *quic.ClientInfo) (context.C
 		a.change(t.addr, 1, 0)
 	case a.refusing >= a.limits.MaxHalfOpen:
 		a.m.refusedUntold.Inc()
-		return nil, errBusy
+		return nil
 	default:
 		a.refusing++
 	}
-	context.AfterFunc(ctx, t.leave)
-	return context.WithValue(ctx, ticketKey{}, t), nil
+	return t
 }
 
 func (a *admission) judge(c addrCount) wire.Kind {
@@ -188,11 +197,16 @@ func (a *admission) change(p netip.Prefix, halfOpen, sessions int) {
 
 // prefixOf is what limits per address count by: an IPv4 address, or the /64 that one IPv6 subscriber usually owns whole.
 func prefixOf(addr net.Addr) netip.Prefix {
-	udp, ok := addr.(*net.UDPAddr)
-	if !ok {
+	var raw net.IP
+	switch a := addr.(type) {
+	case *net.UDPAddr:
+		raw = a.IP
+	case *net.TCPAddr:
+		raw = a.IP
+	default:
 		return netip.Prefix{}
 	}
-	ip, _ := netip.AddrFromSlice(udp.IP)
+	ip, _ := netip.AddrFromSlice(raw)
 	ip = ip.Unmap()
 	bits := 64
 	if ip.Is4() {

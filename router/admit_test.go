@@ -249,9 +249,9 @@ func TestWindowsAreReturned(t *testing.T) {
 	}
 	c := w.session()
 	s := w.r.find(w.e.lastConn())
-	require.True(t, w.r.admission.widen(s.conn, 1<<20))
+	require.True(t, w.r.admission.widen(s.tr.(*quicTransport).conn, 1<<20))
 	require.GreaterOrEqual(t, taken(), uint64(1<<20))
-	require.False(t, w.r.admission.widen(s.conn, windowBudget), "over the budget")
+	require.False(t, w.r.admission.widen(s.tr.(*quicTransport).conn, windowBudget), "over the budget")
 	_ = c.conn.CloseWithError(0, "")
 	w.eventually("the budget is whole again", func() bool { return taken() == 0 })
 }

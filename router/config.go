@@ -22,6 +22,8 @@ type Config struct {
 	PacketConn net.PacketConn
 	// ListenAddr is a UDP host:port, used when PacketConn is nil. Port 0 takes a free one; Addr tells which.
 	ListenAddr string
+	// Listener, if not nil, also takes TLS over TCP, for clients whose network lets no UDP through. Serve closes it.
+	Listener net.Listener
 	// Start starts an enclave and returns when its link is there; Serve waits for its Ready. Serve calls it once at the beginning, where a
 	// failure ends Serve, and again whenever an enclave has ended, until its context ends.
 	Start func(ctx context.Context) (Enclave, error)

@@ -34,6 +34,18 @@ func selfSigned(now time.Time) (tls.Certificate, error) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
 }
 
+// tlsConfig is that of both transports.
+func tlsConfig() (*tls.Config, error) {
+	cert, err := selfSigned(time.Now())
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{
+		Certificates: []tls.Certificate{cert}, NextProtos: []string{wire.ALPN}, MinVersion: tls.VersionTLS13,
+		SessionTicketsDisabled: true,
+	}, nil
+}
+
 // Listen opens a socket for Config.PacketConn; Config.ListenAddr does the same within Serve. It is for a program that wants to know early
 // whether the address can be had.
 func Listen(addr string) (net.PacketConn, error) {

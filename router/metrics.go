@@ -23,7 +23,7 @@ type metrics struct {
 	framesIn, framesOut, bytesIn, bytesOut prometheus.Counter
 	publications, handled, deliveries      prometheus.Counter
 	pauses, pausedSeconds                  prometheus.Counter
-	swept                                  prometheus.Counter
+	swept, acceptFailures                  prometheus.Counter
 	batchBytes                             prometheus.Histogram
 
 	restarts, stalls prometheus.Counter
@@ -94,23 +94,24 @@ func newMetrics() *metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Subsystem: "router", Name: name, Help: help}, []string{label})
 	}
 	m := &metrics{
-		refusals:      vec("refusals_total", "Connections and sessions ended by the router or the enclave, by reason.", "reason"),
-		drops:         vec("drops_total", "Deliveries not queued, by reason.", "reason"),
-		faults:        vec("enclave_faults_total", "Frames of the enclave that made no sense and were ignored, by reason.", "reason"),
-		refusedUntold: counter("refused_untold_total", "Connections refused by QUIC because too many were being refused with a number."),
-		framesIn:      counter("frames_in_total", "Frames read from clients."),
-		framesOut:     counter("blobs_out_total", "Blobs and key exchange messages queued for clients."),
-		bytesIn:       counter("bytes_in_total", "Bytes read from clients."),
-		bytesOut:      counter("bytes_out_total", "Bytes written to clients."),
-		publications:  counter("publications_total", "Publications forwarded to the enclave."),
-		handled:       counter("publications_handled_total", "Publications the enclave has handled."),
-		deliveries:    counter("deliveries_total", "Envelopes with their payloads queued for clients."),
-		pauses:        counter("publish_pauses_total", "Publication frames that waited for a delivery queue."),
-		restarts:      prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Subsystem: "enclave", Name: "restarts_total", Help: "Starts of an enclave after the first, failed ones included."}),
-		stalls:        prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Subsystem: "enclave", Name: "stalls_total", Help: "Enclaves given up because they did not answer."}),
-		ends:          prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Subsystem: "enclave", Name: "ends_total", Help: "Ends of an enclave that nobody asked for, and failed starts, by cause."}, []string{"cause"}),
-		pausedSeconds: counter("publish_paused_seconds_total", "Time publication frames waited for a delivery queue."),
-		swept:         counter("payloads_swept_total", "Payloads of ended sessions that the enclave never reported as handled."),
+		refusals:       vec("refusals_total", "Connections and sessions ended by the router or the enclave, by reason.", "reason"),
+		drops:          vec("drops_total", "Deliveries not queued, by reason.", "reason"),
+		faults:         vec("enclave_faults_total", "Frames of the enclave that made no sense and were ignored, by reason.", "reason"),
+		refusedUntold:  counter("refused_untold_total", "Connections refused by QUIC because too many were being refused with a number."),
+		framesIn:       counter("frames_in_total", "Frames read from clients."),
+		framesOut:      counter("blobs_out_total", "Blobs and key exchange messages queued for clients."),
+		bytesIn:        counter("bytes_in_total", "Bytes read from clients."),
+		bytesOut:       counter("bytes_out_total", "Bytes written to clients."),
+		publications:   counter("publications_total", "Publications forwarded to the enclave."),
+		handled:        counter("publications_handled_total", "Publications the enclave has handled."),
+		deliveries:     counter("deliveries_total", "Envelopes with their payloads queued for clients."),
+		pauses:         counter("publish_pauses_total", "Publication frames that waited for a delivery queue."),
+		restarts:       prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Subsystem: "enclave", Name: "restarts_total", Help: "Starts of an enclave after the first, failed ones included."}),
+		stalls:         prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Subsystem: "enclave", Name: "stalls_total", Help: "Enclaves given up because they did not answer."}),
+		ends:           prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Subsystem: "enclave", Name: "ends_total", Help: "Ends of an enclave that nobody asked for, and failed starts, by cause."}, []string{"cause"}),
+		pausedSeconds:  counter("publish_paused_seconds_total", "Time publication frames waited for a delivery queue."),
+		acceptFailures: counter("accept_failures_total", "Failures to accept a TCP connection that may pass, such as too many open files."),
+		swept:          counter("payloads_swept_total", "Payloads of ended sessions that the enclave never reported as handled."),
 		batchBytes: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: namespace, Subsystem: "router", Name: "link_batch_bytes",
 			Help: "Bytes per write to the enclave.", Buckets: prometheus.ExponentialBuckets(64, 4, 9),
@@ -171,7 +172,7 @@ func (m *metrics) register(reg *prometheus.Registry, r *Router) error {
 	}
 	for _, c := range []prometheus.Collector{
 		m.refusals, m.drops, m.faults, m.refusedUntold, m.framesIn, m.framesOut, m.bytesIn, m.bytesOut, m.publications, m.handled,
-		m.deliveries, m.pauses, m.pausedSeconds, m.swept, m.batchBytes, m.restarts, m.stalls, m.ends,
+		m.deliveries, m.pauses, m.pausedSeconds, m.swept, m.acceptFailures, m.batchBytes, m.restarts, m.stalls, m.ends,
 		gaugeFunc("enclave", "up", "1 while an enclave serves.", flag(func(s EnclaveState) bool { return s.Up })),
 		gaugeFunc("enclave", "circuit_open", "1 while the enclave is not started again because it ended too often.", flag(func(s EnclaveState) bool { return s.Circuit })),
 		gaugeFunc("router", "sessions", "Confirmed sessions.", func() float64 { _, n := r.admission.counts(); return float64(n) }),

@@ -42,7 +42,7 @@ func (rd *reader) loop() wire.Kind {
 	rd.s.setReadDeadline(rd.deadline)
 	rd.armed = rd.deadline
 	for {
-		n, err := rd.s.stream.Read(rd.buf[rd.end:])
+		n, err := rd.s.tr.Read(rd.buf[rd.end:])
 		if n > 0 {
 			rd.took(n)
 			kind, more := rd.frames()
@@ -224,7 +224,7 @@ func (rd *reader) settle() error {
 	defer t.Stop()
 	select {
 	case <-t.C:
-	case <-rd.s.conn.Context().Done():
+	case <-rd.s.tr.Done():
 	}
 	return nil
 }
@@ -239,7 +239,7 @@ func (rd *reader) pause() error {
 		return err
 	}
 	start := time.Now()
-	r.gate.wait(rd.s.conn.Context().Done(), r.limits.PauseMax)
+	r.gate.wait(rd.s.tr.Done(), r.limits.PauseMax)
 	r.metrics.pauses.Inc()
 	r.metrics.pausedSeconds.Add(time.Since(start).Seconds())
 	return nil

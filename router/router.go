@@ -101,14 +101,18 @@ func (r *Router) Serve(ctx context.Context) error {
 		StatelessResetKey: (*quic.StatelessResetKey)(r.cfg.ResetKey),
 	}
 	defer func() { _ = tr.Close() }()
-	ln, err := r.listen(tr)
+	var ln *quic.Listener
+	conf, err := tlsConfig()
+	if err == nil {
+		ln, err = r.listen(tr, conf)
+	}
 	if err != nil {
 		_ = r.lose(first, endPatience)
 		return &Error{Op: "listen", Kind: wire.Unavailable, Err: err}
 	}
 	r.listener = ln.Addr()
 	close(r.ready)
-	return r.run(ctx, ln, k, first)
+	return r.run(ctx, ln, conf, k, first)
 }
 
 func (r *Router) enclaveReady(l *life) {
@@ -132,15 +136,8 @@ func (r *Router) EnclaveSilence() time.Duration {
 	return 0
 }
 
-func (r *Router) listen(tr *quic.Transport) (*quic.Listener, error) {
-	cert, err := selfSigned(time.Now())
-	if err != nil {
-		return nil, err
-	}
-	return tr.Listen(&tls.Config{
-		Certificates: []tls.Certificate{cert}, NextProtos: []string{wire.ALPN}, MinVersion: tls.VersionTLS13,
-		SessionTicketsDisabled: true,
-	}, &quic.Config{
+func (r *Router) listen(tr *quic.Transport, conf *tls.Config) (*quic.Listener, error) {
+	return tr.Listen(conf, &quic.Config{
 		HandshakeIdleTimeout: quicHandshakeTimeout, MaxIdleTimeout: maxIdleTimeout, KeepAlivePeriod: keepAlivePeriod,
 		InitialStreamReceiveWindow: initialWindow, MaxStreamReceiveWindow: maxWindow,
 		InitialConnectionReceiveWindow: initialWindow, MaxConnectionReceiveWindow: maxWindow,
@@ -152,12 +149,15 @@ func (r *Router) listen(tr *quic.Transport) (*quic.Listener, error) {
 }
 
 // run accepts until the end, and then ends everything in order.
-func (r *Router) run(ctx context.Context, ln *quic.Listener, k *keeper, first *life) error {
+func (r *Router) run(ctx context.Context, ln *quic.Listener, conf *tls.Config, k *keeper, first *life) error {
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var conns, loops sync.WaitGroup
-	refused, kept := make(chan error, 1), make(chan error, 1)
+	refused, kept := make(chan error, 2), make(chan error, 1)
 	loops.Go(func() { refused <- r.accept(inner, ln, &conns) })
+	if tcp := r.cfg.Listener; tcp != nil {
+		loops.Go(func() { refused <- r.acceptTCP(inner, tcp, conf, &conns) })
+	}
 	loops.Go(func() { r.tick(inner) })
 	loops.Go(func() { kept <- k.run(inner, first) })
 
@@ -175,6 +175,9 @@ func (r *Router) run(ctx context.Context, ln *quic.Listener, k *keeper, first *l
 	r.endSessions(kind)
 	cancel()
 	_ = ln.Close()
+	if r.cfg.Listener != nil {
+		_ = r.cfg.Listener.Close()
+	}
 	loops.Wait()
 	conns.Wait()
 	if l := r.life.Swap(nil); l != nil {
@@ -190,7 +193,7 @@ func (r *Router) accept(ctx context.Context, ln *quic.Listener, conns *sync.Wait
 		if err != nil {
 			return err
 		}
-		conns.Go(func() { r.serveConn(ctx, conn) })
+		conns.Go(func() { r.serveQUIC(ctx, conn) })
 	}
 }
 

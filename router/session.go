@@ -1,13 +1,10 @@
 package router
 
 import (
-	"context"
 	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/quic-go/quic-go"
 
 	"github.com/scbr/scbr/enclave/abi"
 	"github.com/scbr/scbr/router/wire"
@@ -29,8 +26,7 @@ type session struct {
 	r      *Router
 	life   *life  // of the enclave that it talks to
 	id     uint64 // conn number on the link, never reused
-	conn   *quic.Conn
-	stream *quic.Stream
+	tr     transport
 	ticket *ticket
 	queue  *queue
 	owner  owner
@@ -54,52 +50,21 @@ func (s *session) advance(from, to phase) bool {
 
 func (s *session) confirmed() bool { return phase(s.phase.Load()) == phaseConfirmed }
 
-// serveConn serves one QUIC connection to its end.
-func (r *Router) serveConn(ctx context.Context, conn *quic.Conn) {
-	t := ticketOf(conn.Context())
-	if t == nil || t.refused != 0 {
-		kind := wire.Unavailable
-		if t != nil {
-			kind = t.refused
-		}
-		r.refuseConn(conn, kind)
-		return
-	}
-	start := time.Now()
-	accept, cancel := context.WithTimeout(ctx, r.limits.HandshakeTimeout)
-	stream, err := conn.AcceptStream(accept)
-	cancel()
-	if err != nil {
-		switch {
-		case ctx.Err() != nil:
-			r.refuseConn(conn, r.closingKind())
-		case errors.Is(err, context.DeadlineExceeded):
-			r.refuseConn(conn, wire.HandshakeTimeout)
-		default:
-			_ = conn.CloseWithError(0, "")
-		}
-		return
-	}
-	s := &session{r: r, id: r.nextConn.Add(1), conn: conn, stream: stream, ticket: t}
+// newSession makes a session that is not in the table yet.
+func (r *Router) newSession(tr transport, t *ticket) *session {
+	s := &session{r: r, id: r.nextConn.Add(1), tr: tr, ticket: t}
 	s.queue = newQueue(&r.limits, r.gate, &r.chunks, &r.backlog, func() { s.stop(wire.SlowConsumer) })
-	if kind := r.add(s); kind != 0 {
-		r.refuseConn(conn, kind)
-		return
-	}
-	s.serve(start.Add(r.limits.HandshakeTimeout))
+	return s
 }
 
-// refuseConn ends a connection that has no session.
-func (r *Router) refuseConn(conn *quic.Conn, kind wire.Kind) {
-	r.metrics.refusals.WithLabelValues(kind.String()).Inc()
-	_ = conn.CloseWithError(quic.ApplicationErrorCode(kind), "")
-}
+// refused counts a connection or session that was ended.
+func (r *Router) refused(kind wire.Kind) { r.metrics.refusals.WithLabelValues(kind.String()).Inc() }
 
 func (s *session) serve(deadline time.Time) {
 	var writer sync.WaitGroup
 	writer.Go(s.write)
 	// A reader that waits for the enclave does not read, and would not notice that its client is gone.
-	defer context.AfterFunc(s.conn.Context(), func() { s.stop(0) })()
+	defer s.tr.AfterDone(func() { s.stop(0) })()
 	rd := reader{s: s, deadline: deadline}
 	s.stop(rd.loop())
 	// Everything below is bounded: the writer gives up when its last deadline has passed.
@@ -111,23 +76,13 @@ func (s *session) serve(deadline time.Time) {
 	kind := s.endKind
 	s.mu.Unlock()
 	if kind != 0 {
-		s.r.metrics.refusals.WithLabelValues(kind.String()).Inc()
+		s.r.refused(kind)
 		if !s.deaf {
-			s.linger()
+			// Closing first would discard what is still on its way.
+			s.tr.Linger(s.r.limits.Linger)
 		}
 	}
-	// The number of this error is how a client learns why, whether or not it could still be sent the refusal.
-	_ = s.conn.CloseWithError(quic.ApplicationErrorCode(kind), "")
-}
-
-// linger gives the client time to read the refusal and to close: closing first would discard what is still on its way.
-func (s *session) linger() {
-	t := time.NewTimer(s.r.limits.Linger)
-	defer t.Stop()
-	select {
-	case <-s.conn.Context().Done():
-	case <-t.C:
-	}
+	s.tr.Close(kind)
 }
 
 // stop ends the session: the writer sends what is pending and the refusal (0: none), the reader returns. It never waits, and only the first
@@ -141,8 +96,8 @@ func (s *session) stop(kind wire.Kind) {
 	s.endKind = kind
 	s.until = time.Now().Add(s.r.limits.Linger)
 	s.queue.end(kind)
-	_ = s.stream.SetReadDeadline(time.Unix(1, 0))
-	_ = s.stream.SetWriteDeadline(s.until)
+	_ = s.tr.SetReadDeadline(time.Unix(1, 0))
+	_ = s.tr.SetWriteDeadline(s.until)
 	// The reader must notice, wherever it waits.
 	s.life.link.wake()
 	s.life.payloads.wake()
@@ -153,7 +108,7 @@ func (s *session) setReadDeadline(t time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.gone.Load() {
-		_ = s.stream.SetReadDeadline(t)
+		_ = s.tr.SetReadDeadline(t)
 	}
 }
 
@@ -162,7 +117,7 @@ func (s *session) setWriteDeadline(t time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.gone.Load() {
-		_ = s.stream.SetWriteDeadline(t)
+		_ = s.tr.SetWriteDeadline(t)
 	}
 }
 
@@ -206,7 +161,7 @@ func (s *session) writeChunk(c *chunk) error {
 		s.r.tap(TapToClient, c.b)
 	}
 	s.setWriteDeadline(time.Now().Add(s.r.limits.WriteTimeout))
-	n, err := s.stream.Write(c.b)
+	n, err := s.tr.Write(c.b)
 	s.r.metrics.bytesOut.Add(float64(n))
 	return err
 }
@@ -214,7 +169,12 @@ func (s *session) writeChunk(c *chunk) error {
 // writeFault is what the end of writing means.
 func (s *session) writeFault(err error) wire.Kind {
 	var timeout interface{ Timeout() bool }
-	if s.conn.Context().Err() == nil && errors.As(err, &timeout) && timeout.Timeout() {
+	select {
+	case <-s.tr.Done():
+		return 0
+	default:
+	}
+	if errors.As(err, &timeout) && timeout.Timeout() {
 		return wire.SlowConsumer
 	}
 	return 0
@@ -224,11 +184,11 @@ func (s *session) writeFault(err error) wire.Kind {
 // end of the connection that follows.
 func (s *session) lastWord(failed error, kind wire.Kind) {
 	if failed == nil && kind != 0 {
-		_, failed = s.stream.Write(wire.AppendRefuse(nil, kind))
+		_, failed = s.tr.Write(wire.AppendRefuse(nil, kind))
 	}
 	if failed != nil {
 		s.deaf = true
 		return
 	}
-	_ = s.stream.Close()
+	_ = s.tr.CloseWrite()
 }

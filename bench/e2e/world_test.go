@@ -37,6 +37,7 @@ type setup struct {
 	// fromEnclave and toEnclave see every abi frame and return what passes on; nil passes everything.
 	fromEnclave, toEnclave func(f abi.Frame, raw []byte) [][]byte
 	capture                *capture
+	tcp                    net.Listener // also listened on; nil: none
 }
 
 // world is a running system and the keys of its owner.
@@ -99,7 +100,7 @@ func (w *world) run(s *setup) {
 	udp, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	require.NoError(t, err)
 	r, err := router.New(router.Config{
-		PacketConn: s.capture.packets(udp), Enclave: hostSide, Tap: s.capture.tap,
+		PacketConn: s.capture.packets(udp), Enclave: hostSide, Tap: s.capture.tap, Listener: s.tcp,
 	})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())

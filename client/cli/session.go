@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,6 +27,7 @@ const (
 type sessionFlags struct {
 	dir, addr, as, router  string
 	timeout                time.Duration
+	network                string
 	noPadding, noReconnect bool
 }
 
@@ -35,6 +37,7 @@ func (s *sessionFlags) add(cmd *cobra.Command) {
 	f.StringVar(&s.addr, "addr", "", "router address, host:port (default $"+envAddr+", then "+defaultAddr+")")
 	f.StringVar(&s.as, "as", client.DefaultName, "identity: PREFIX.key and PREFIX.grant, as a path or a name within --dir")
 	f.StringVar(&s.router, "router", client.DevRouter, "name the router must have")
+	f.StringVar(&s.network, "network", string(client.NetworkAuto), "way to the router: quic, tcp, or auto, which tries QUIC first")
 	f.DurationVar(&s.timeout, "timeout", defaultTimeout, "limit for connecting and for each answer")
 }
 
@@ -50,6 +53,9 @@ func (s *sessionFlags) config() (client.Config, error) {
 	dir := cmp.Or(s.dir, os.Getenv(envDir))
 	if dir == "" {
 		return client.Config{}, usagef("no client directory: give --dir DIR or set %s (routerd --dev DIR makes one)", envDir)
+	}
+	if !slices.Contains(client.Networks(), client.Network(s.network)) {
+		return client.Config{}, usagef("--network %q is none of auto, quic and tcp", s.network)
 	}
 	if s.timeout <= 0 {
 		return client.Config{}, usagef("--timeout must be positive")
@@ -67,6 +73,7 @@ func (s *sessionFlags) config() (client.Config, error) {
 	cfg.Addr = cmp.Or(s.addr, os.Getenv(envAddr), defaultAddr)
 	cfg.Router = s.router
 	cfg.HandshakeTimeout = s.timeout
+	cfg.Network = client.Network(s.network)
 	cfg.NoPadding, cfg.NoReconnect = s.noPadding, s.noReconnect
 	return cfg, nil
 }

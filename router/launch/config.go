@@ -23,6 +23,9 @@ const (
 
 	defaultListen  = "127.0.0.1:7443"
 	defaultMetrics = "127.0.0.1:7480"
+
+	// tcpOff is the value of --listen-tcp that opens no such listener.
+	tcpOff = "off"
 )
 
 // Config is routerd's configuration.
@@ -32,6 +35,7 @@ type Config struct {
 	Platform  string // directory of the platform's keys
 	Router    string // name of this router
 	Listen    string // UDP host:port for clients
+	ListenTCP string // TCP host:port for clients whose network lets no UDP through; empty: as Listen; "off"
 	Metrics   string // TCP host:port for /metrics, /livez, /readyz
 	Enclaved  string // path of the enclaved binary; empty: beside routerd, then PATH
 	ResetKey  string // file with the key of stateless resets; made when it is not there. Empty: none
@@ -56,6 +60,7 @@ func Parse(args []string, help io.Writer) (Config, error) {
 	fs.StringVar(&c.Platform, "platform", "", "`DIR` with the platform's keys")
 	fs.StringVar(&c.Router, "router", "", "`NAME` of this router")
 	fs.StringVar(&c.Listen, "listen", defaultListen, "UDP `HOST:PORT` for clients")
+	fs.StringVar(&c.ListenTCP, "listen-tcp", "", "TCP `HOST:PORT` for clients whose network lets no UDP through, or off (default: that of --listen)")
 	fs.StringVar(&c.Metrics, "metrics", defaultMetrics, "TCP `HOST:PORT` for /metrics, /livez and /readyz")
 	fs.StringVar(&c.Enclaved, "enclaved", "", "`PATH` of enclaved (default: beside routerd, then PATH)")
 	fs.StringVar(&c.ResetKey, "reset-key", "", "`FILE` with a random key by which clients of a killed router learn of the next one at once; made when it is not there (--dev: in DIR)")
@@ -102,6 +107,9 @@ func (c *Config) faults(rest []string) []string {
 		if _, _, err := net.SplitHostPort(a.value); err != nil {
 			faults = append(faults, fmt.Sprintf("%s %q is not HOST:PORT", a.flag, a.value))
 		}
+	}
+	if _, _, err := net.SplitHostPort(c.ListenTCP); err != nil && c.ListenTCP != "" && c.ListenTCP != tcpOff {
+		faults = append(faults, fmt.Sprintf("--listen-tcp %q is neither HOST:PORT nor off", c.ListenTCP))
 	}
 	if c.EPCBudget != "" && !isSize(c.EPCBudget) {
 		faults = append(faults, fmt.Sprintf("--epc-budget %q is not a size such as 93MiB", c.EPCBudget))

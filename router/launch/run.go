@@ -30,17 +30,17 @@ func Run(ctx context.Context, c Config, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer http.stop()
-	socket, err := router.Listen(c.Listen)
+	listeners, err := openSockets(&c)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = socket.Close() }()
+	defer listeners.close()
 	key, ranBefore, err := resetKey(c.ResetKey)
 	if err != nil {
 		return err
 	}
 	r, err := router.New(router.Config{
-		PacketConn: socket, ResetKey: key, Successor: ranBefore, Metrics: http.registry,
+		PacketConn: listeners.udp, Listener: listeners.tcp, ResetKey: key, Successor: ranBefore, Metrics: http.registry,
 		Start: func(ctx context.Context) (router.Enclave, error) {
 			e, err := startEnclave(ctx, binary, &c, stderr)
 			if err != nil {
@@ -56,7 +56,7 @@ func Run(ctx context.Context, c Config, stdout, stderr io.Writer) error {
 	if c.Dev != "" {
 		http.showHostView(r)
 	}
-	return serve(ctx, r, http, func() { announce(stdout, &c, r.Addr(), http.listener.Addr()) })
+	return serve(ctx, r, http, func() { announce(stdout, &c, r.Addr(), listeners.tcp, http.listener.Addr()) })
 }
 
 // stopped: an error after the order to stop is none.
@@ -87,15 +87,20 @@ func serve(ctx context.Context, r *router.Router, http *admin, announce func()) 
 }
 
 // announce writes the ready line, and for a development directory the commands a client needs.
-func announce(w io.Writer, c *Config, listen, metrics net.Addr) {
+func announce(w io.Writer, c *Config, listen net.Addr, tcp net.Listener, metrics net.Addr) {
+	listenTCP := tcpOff
+	if tcp != nil {
+		listenTCP = tcp.Addr().String()
+	}
 	if c.ReadyJSON {
-		line, _ := json.Marshal(struct { // two strings cannot fail
-			Listen  string `json:"listen"`
-			Metrics string `json:"metrics"`
-		}{listen.String(), metrics.String()})
+		line, _ := json.Marshal(struct { // strings cannot fail
+			Listen    string `json:"listen"`
+			Metrics   string `json:"metrics"`
+			ListenTCP string `json:"listen_tcp"`
+		}{listen.String(), metrics.String(), listenTCP})
 		_, _ = fmt.Fprintf(w, "%s\n", line)
 	} else {
-		_, _ = fmt.Fprintf(w, "ready listen=%s metrics=%s\n", listen, metrics)
+		_, _ = fmt.Fprintf(w, "ready listen=%s metrics=%s listen_tcp=%s\n", listen, metrics, listenTCP)
 	}
 	if c.Dev == "" {
 		return
