@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -75,6 +76,8 @@ type Limits struct {
 	HandshakeTimeout time.Duration
 	// FrameTimeout bounds the time between the first and the last byte of a frame.
 	FrameTimeout time.Duration
+	// SlowConsumer is what happens to a session that does not read as fast as it is sent to.
+	SlowConsumer Policy
 	// QueueBytes bounds what waits for one session, with what is being written; a burst is dropped above it.
 	QueueBytes int
 	// QueueItems bounds the envelopes that wait for one session.
@@ -87,6 +90,9 @@ type Limits struct {
 	ControlReserve int
 	// LinkBytes bounds what waits for the link; above it, readers of clients wait.
 	LinkBytes int
+	// UnhandledItems bounds the publications of one session that the enclave has not handled yet: at most as many stand before anybody
+	// else's, however many subscribers each of them has. Above it, the session's reader waits.
+	UnhandledItems int
 	// PayloadBytes bounds the payloads the enclave has not handled yet, each with an overhead of 128 bytes; above it, readers of clients wait.
 	PayloadBytes int
 	// PauseMax bounds how long one publication frame waits for queues above half of their bound.
@@ -130,6 +136,22 @@ type Limits struct {
 	StopTimeout time.Duration
 }
 
+// Policy is what a full queue of a session leads to.
+type Policy string
+
+const (
+	// BlockPublisher makes publishers wait a bounded time while a queue is above half of its bound (PauseMax, HoldMax), and ends a session
+	// whose queue stays long (SlowMax). When the allowance is used up and the queue full, the oldest deliveries are dropped.
+	BlockPublisher Policy = "block-publisher"
+	// DropOldest drops the oldest deliveries that wait, so that a slow subscriber gets what is new; it is told how many are missing.
+	DropOldest Policy = "drop-oldest"
+	// Disconnect ends the session.
+	Disconnect Policy = "disconnect"
+)
+
+// Policies are all of them.
+func Policies() []Policy { return []Policy{BlockPublisher, DropOldest, Disconnect} }
+
 // DefaultLimits suit one host with a few thousand sessions.
 func DefaultLimits() Limits {
 	return Limits{
@@ -139,6 +161,8 @@ func DefaultLimits() Limits {
 		MaxSessionsPerAddress: 2048,
 		HandshakeTimeout:      10 * time.Second,
 		FrameTimeout:          30 * time.Second,
+		SlowConsumer:          BlockPublisher,
+		UnhandledItems:        2048,
 		QueueBytes:            64 << 20,
 		QueueItems:            1 << 19,
 		TotalQueueBytes:       512 << 20,
@@ -226,6 +250,7 @@ func (l *Limits) faults() []error {
 		{"MaxSessionsPerAddress", int64(l.MaxSessionsPerAddress), 1},
 		{"HandshakeTimeout", int64(l.HandshakeTimeout), 1},
 		{"FrameTimeout", int64(l.FrameTimeout), 1},
+		{"UnhandledItems", int64(l.UnhandledItems), 1},
 		{"QueueBytes", int64(l.QueueBytes), 1},
 		{"QueueItems", int64(l.QueueItems), 1},
 		{"TotalQueueBytes", int64(l.TotalQueueBytes), 1},
@@ -257,6 +282,9 @@ func (l *Limits) faults() []error {
 		if v.value < v.least {
 			faults = append(faults, fmt.Errorf("limit %s is %d, below %d", v.name, v.value, v.least))
 		}
+	}
+	if !slices.Contains(Policies(), l.SlowConsumer) {
+		faults = append(faults, fmt.Errorf("SlowConsumer is %q, none of %q", l.SlowConsumer, Policies()))
 	}
 	return faults
 }

@@ -179,7 +179,12 @@ func (d *dispatcher) deliver(f *abi.Frame) {
 	}
 	refs, size, ok := d.life.payloads.lookup(d.refs[:0], int(f.Count), f.RefAt)
 	if ok {
-		d.account(s, s.queue.deliver(f.Body, refs, size), len(refs))
+		v, dropped := s.queue.deliver(f.Body, refs, size)
+		d.r.metrics.drops.WithLabelValues(dropOldest.reason()).Add(float64(dropped))
+		if v == dropSlow {
+			s.stop(wire.SlowConsumer)
+		}
+		d.account(s, v, len(refs))
 	} else {
 		d.fault("unknown_reference")
 	}

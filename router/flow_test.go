@@ -39,7 +39,7 @@ func TestStalledClient(t *testing.T) {
 	stalled := w.session()
 	good := w.session()
 	payload := make([]byte, 100<<10)
-	for i := 0; w.dropped(dropFull) < 10; i++ {
+	for i := 0; w.dropped(dropOldest) < 10; i++ {
 		require.Less(t, i, 1000, "nothing was dropped")
 		good.publish(fmt.Sprint(i), payload)
 		f := good.next()
@@ -87,20 +87,27 @@ func TestQueueBounds(t *testing.T) {
 	var all backlog
 	q := newQueue(&l, g, &chunkPool{}, &all, nil)
 	p := [][]byte{make([]byte, 100), make([]byte, 100)}
-	require.Equal(t, queued, q.deliver([]byte("b"), p, 200))
-	require.Equal(t, queued, q.deliver([]byte("b"), p, 200))
-	require.Equal(t, dropFull, q.deliver([]byte("b"), p, 200), "items")
+	put := func(payloads [][]byte, n, dropped int) verdict {
+		v, d := q.deliver([]byte("b"), payloads, n)
+		require.Equal(t, dropped, d)
+		return v
+	}
+	require.Equal(t, queued, put(p, 200, 0))
+	require.Equal(t, queued, put(p, 200, 0))
+	writing, _, _ := q.take(nil) // and what is being written cannot be dropped
+	require.Equal(t, dropFull, put(p, 200, 0), "items")
 	big := [][]byte{make([]byte, 9000)}
 	require.False(t, g.shut())
-	require.Equal(t, queued, q.deliver([]byte("b"), big, 9000))
+	require.Equal(t, queued, put(big, 9000, 0))
 	require.True(t, g.shut(), "above half")
-	require.Equal(t, dropFull, q.deliver([]byte("b"), big, 9000), "bytes")
-	require.Equal(t, dropLarge, q.deliver([]byte("b"), nil, wire.MaxDelivery+1))
+	require.Equal(t, queued, put(big, 9000, 1), "the oldest made room")
+	require.Equal(t, dropLarge, put(nil, wire.MaxDelivery+1, 0))
 	enc := func(dst []byte) []byte { return wire.AppendDelivery(dst, make([]byte, 20000), nil) }
 	require.Equal(t, queued, q.control(wire.DataOverhead+20000, enc))
 	require.Equal(t, overflow, q.control(wire.DataOverhead+20000, enc))
 	work, _, ended := q.take(nil)
 	require.False(t, ended)
+	work = append(writing, work...)
 	var sum int
 	for _, c := range work {
 		sum += len(c.b)
@@ -114,7 +121,7 @@ func TestQueueBounds(t *testing.T) {
 	require.Zero(t, q.items)
 	require.False(t, g.shut())
 	q.end(wire.SlowConsumer)
-	require.Equal(t, dropEnded, q.deliver([]byte("b"), p, 200))
+	require.Equal(t, dropEnded, put(p, 200, 0))
 	require.Equal(t, dropEnded, q.control(10, enc))
 	_, last, ended := q.take(nil)
 	require.True(t, ended)
@@ -127,7 +134,8 @@ func TestCoalescing(t *testing.T) {
 	q := newQueue(&l, newGate(time.Second, time.Minute), &chunkPool{}, &backlog{}, nil)
 	const n = 2000
 	for i := range n {
-		require.Equal(t, queued, q.deliver(fmt.Append(nil, i), [][]byte{make([]byte, 200)}, 200))
+		v, _ := q.deliver(fmt.Append(nil, i), [][]byte{make([]byte, 200)}, 200)
+		require.Equal(t, queued, v)
 	}
 	work, _, _ := q.take(nil)
 	require.LessOrEqual(t, len(work), 2+n*230/largeChunk+1)

@@ -61,7 +61,7 @@ func (r *Router) begin(e Enclave, firstRef uint64) *life {
 	l := &life{
 		enclave:  e,
 		link:     newLinkWriter(e, r.limits.LinkBytes, tap, func(n int) { r.metrics.batchBytes.Observe(float64(n)) }),
-		payloads: newPayloads(r.limits.PayloadBytes, firstRef),
+		payloads: newPayloads(r.limits.PayloadBytes, r.limits.UnhandledItems, firstRef),
 		heard:    make(chan struct{}, 1), lost: make(chan error, 2), greeted: make(chan struct{}),
 	}
 	l.loops.Go(func() { l.lost <- l.link.run() })

@@ -81,6 +81,10 @@ func (v verdict) reason() string {
 		return "memory"
 	case overflow:
 		return "control_reserve_full"
+	case dropSlow:
+		return "slow_consumer"
+	case dropOldest:
+		return "oldest"
 	case queued:
 	}
 	return "none"
@@ -123,7 +127,7 @@ func newMetrics() *metrics {
 	for _, cause := range []string{causeStalled, causeFraming, causeEnded} {
 		m.ends.WithLabelValues(cause)
 	}
-	for v := dropFull; v <= overflow; v++ {
+	for v := dropFull; v <= dropOldest; v++ {
 		m.drops.WithLabelValues(v.reason())
 	}
 	return m

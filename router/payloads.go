@@ -25,7 +25,8 @@ const (
 // payloads is the host memory of sealed payloads between a publish frame and the enclave's Handled. Each has a reference from
 // a counter that never repeats.
 type payloads struct {
-	bound int
+	bound int // bytes of all sessions
+	each  int // payloads of one session
 
 	mu      sync.Mutex
 	space   sync.Cond
@@ -65,8 +66,8 @@ type owner struct {
 }
 
 // newPayloads makes a store whose first reference is first.
-func newPayloads(bound int, first uint64) *payloads {
-	p := &payloads{bound: bound, next: first, pages: map[uint64]*page{}}
+func newPayloads(bound, each int, first uint64) *payloads {
+	p := &payloads{bound: bound, each: each, next: first, pages: map[uint64]*page{}}
 	p.space.L = &p.mu
 	return p
 }
@@ -81,14 +82,16 @@ func (p *payloads) firstOfNext() uint64 {
 // cost is what the payloads of a frame count.
 func cost(f *wire.Frame) int { return f.PayloadBytes() + f.Count*slotBytes }
 
-// room says whether n more bytes fit. A single frame always fits into an empty store.
-func (p *payloads) room(n int) bool { return p.bytes == 0 || p.bytes+n <= p.bound }
+// room says whether a frame with count payloads and n bytes fits. A single frame always fits into an empty store.
+func (p *payloads) room(o *owner, count, n int) bool {
+	return (p.bytes == 0 || p.bytes+n <= p.bound) && (o.live == 0 || o.live+count <= p.each)
+}
 
 // tryReserve takes n bytes of the bound if they are free.
-func (p *payloads) tryReserve(n int) bool {
+func (p *payloads) tryReserve(o *owner, count, n int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.room(n) {
+	if !p.room(o, count, n) {
 		return false
 	}
 	p.bytes += n
@@ -97,10 +100,10 @@ func (p *payloads) tryReserve(n int) bool {
 
 // reserve takes n bytes of the bound, and waits for them until stopped. The caller must not keep back frames whose payloads are
 // in the store: nobody else would free them.
-func (p *payloads) reserve(n int, stopped func() bool) error {
+func (p *payloads) reserve(o *owner, count, n int, stopped func() bool) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for !p.room(n) && !stopped() {
+	for !p.room(o, count, n) && !stopped() {
 		p.waiting++
 		p.space.Wait()
 		p.waiting--

@@ -27,7 +27,7 @@ type modelEntry struct {
 // TestPayloadStore compares the store with a map, whatever the order of frees and ends.
 func TestPayloadStore(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := &storeModel{p: newPayloads(1<<30, 0), owners: [3]*owner{{}, {}, {}}, kept: map[uint64]modelEntry{}}
+		m := &storeModel{p: newPayloads(1<<30, 1<<30, 0), owners: [3]*owner{{}, {}, {}}, kept: map[uint64]modelEntry{}}
 		t.Repeat(map[string]func(*rapid.T){"store": m.store, "free": m.free, "end": m.end, "": m.check})
 	})
 }
@@ -45,7 +45,7 @@ func (m *storeModel) store(t *rapid.T) {
 	}
 	f, _, err := wire.Next(wire.AppendData(nil, []byte("b"), payloads), wire.MaxFrame)
 	require.NoError(t, err)
-	require.True(t, m.p.tryReserve(cost(&f)))
+	require.True(t, m.p.tryReserve(m.owners[o], f.Count, cost(&f)))
 	require.Equal(t, m.next, m.p.store(m.owners[o], &f))
 	for _, b := range payloads {
 		m.kept[m.next] = modelEntry{b, o}
@@ -102,11 +102,11 @@ func (m *storeModel) check(t *rapid.T) {
 // TestEmptyPayloadsAreBounded: payloads without a byte take room too, so that their references are bounded.
 func TestEmptyPayloadsAreBounded(t *testing.T) {
 	const bound = 64 << 10
-	p := newPayloads(bound, 0)
+	p := newPayloads(bound, 1<<30, 0)
 	f, _, err := wire.Next(wire.AppendData(nil, []byte("b"), make([][]byte, 100)), wire.MaxFrame)
 	require.NoError(t, err)
 	require.Zero(t, f.PayloadBytes())
-	for p.tryReserve(cost(&f)) {
+	for p.tryReserve(&owner{}, f.Count, cost(&f)) {
 		p.store(&owner{}, &f)
 		require.LessOrEqual(t, p.live, bound/slotBytes, "references")
 	}

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,6 +28,8 @@ const (
 	dropLarge
 	dropMemory
 	overflow // the session has to be disconnected
+	dropSlow // likewise, by the policy
+	dropOldest
 )
 
 // queue is what waits for one session, already encoded as frames in the order of the enclave, in chunks that the session's
@@ -58,9 +61,12 @@ type backlog struct {
 
 // chunk is a piece of the byte stream.
 type chunk struct {
-	b      []byte
-	items  int
-	shared bool // a payload that other queues hold as well
+	b       []byte
+	items   int
+	shared  bool // a payload that other queues hold as well
+	control bool // holds control frames: a client that misses one ends its session, so it is never dropped
+	full    bool // takes nothing more
+	inside  bool // begins in the middle of a delivery
 }
 
 func newQueue(l *Limits, g *gate, p *chunkPool, all *backlog, slow func()) *queue {
@@ -79,32 +85,60 @@ func (q *queue) control(n int, enc func(dst []byte) []byte) verdict {
 	if q.bytes+n > q.limits.QueueBytes+q.limits.ControlReserve {
 		return overflow
 	}
+	// Of a client that is behind, control frames stand in chunks of their own, so that the deliveries around them can be dropped.
+	behind := len(q.pending) > 1
+	if behind {
+		q.pending[len(q.pending)-1].full = true
+	}
 	c := q.room(n)
 	before := len(c.b)
 	c.b = enc(c.b)
+	c.control, c.full = true, behind
 	q.grow(len(c.b)-before, 0)
 	return queued
 }
 
-// deliver queues a blob and the payloads of its envelopes, of payloadBytes together; all or nothing.
-func (q *queue) deliver(blob []byte, payloads [][]byte, payloadBytes int) verdict {
+// deliver queues a blob and the payloads of its envelopes, of payloadBytes together; all or nothing. dropped is how many older envelopes
+// made room for it.
+func (q *queue) deliver(blob []byte, payloads [][]byte, payloadBytes int) (_ verdict, dropped int) {
 	if payloadBytes > wire.MaxDelivery {
-		return dropLarge
+		return dropLarge, 0
 	}
 	n := wire.DataOverhead + len(blob) + wire.PayloadOverhead*len(payloads) + payloadBytes
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.ended {
-		return dropEnded
+		return dropEnded, 0
 	}
-	if q.bytes+n > q.limits.QueueBytes || q.items+len(payloads) > q.limits.QueueItems {
-		return dropFull
+	if !q.fits(n, len(payloads)) {
+		if q.limits.SlowConsumer == Disconnect {
+			return dropSlow, 0
+		}
+		if dropped = q.makeRoom(n, len(payloads)); !q.fits(n, len(payloads)) {
+			return dropFull, dropped
+		}
 	}
 	// What one queue may hold is what is left for all: the longest ones reach it first, and the total is never exceeded. A
 	// short one finds the less room the more of the long ones there are, until SlowMax or WriteTimeout ends those.
 	if int64(q.bytes+n) > int64(q.limits.TotalQueueBytes)-q.all.bytes.Load() {
-		return dropMemory
+		return dropMemory, dropped
 	}
+	q.append(n, blob, payloads, payloadBytes)
+	if q.limits.SlowConsumer == BlockPublisher && !q.above && q.beyond(2) {
+		q.above = true
+		q.gate.close(q, time.Now())
+	}
+	return queued, dropped
+}
+
+// append puts a delivery of n bytes behind what is pending. One that does not fit into the last chunk begins a new one, and what comes behind
+// one that needs several does as well, so that whole deliveries can be dropped with whole chunks.
+func (q *queue) append(n int, blob []byte, payloads [][]byte, payloadBytes int) {
+	if k := len(q.pending); k > 0 {
+		last := &q.pending[k-1]
+		last.full = last.full || last.inside || cap(last.b)-len(last.b) < n
+	}
+	begin := len(q.pending)
 	for wire.DataSize(len(blob), len(payloads), payloadBytes) > wire.MaxFrame && len(payloads) > 0 {
 		k, size := leading(payloads)
 		c := q.room(wire.HeaderBytes + 2)
@@ -117,11 +151,40 @@ func (q *queue) deliver(blob []byte, payloads [][]byte, payloadBytes int) verdic
 	c.b = wire.AppendDeliveryHead(c.b, blob, len(payloads), payloadBytes)
 	q.grow(wire.DataOverhead+len(blob), 0)
 	q.put(payloads)
-	if !q.above && q.beyond(2) {
-		q.above = true
-		q.gate.close(q, time.Now())
+	if begin > 0 && !q.pending[begin-1].full && !q.pending[begin-1].shared {
+		begin-- // it began in the last chunk
 	}
-	return queued
+	for i := begin + 1; i < len(q.pending); i++ {
+		q.pending[i].inside = true
+	}
+}
+
+// fits says whether n bytes with so many envelopes are within the session's bounds.
+func (q *queue) fits(n, items int) bool {
+	return q.bytes+n <= q.limits.QueueBytes && q.items+items <= q.limits.QueueItems
+}
+
+// makeRoom drops the oldest deliveries that the writer has not taken, whole chunks of them, until n bytes fit or nothing is left to be
+// dropped. It returns how many envelopes went.
+func (q *queue) makeRoom(n, items int) (dropped int) {
+	for i := 0; i < len(q.pending) && !q.fits(n, items); {
+		end := i + 1
+		free := !q.pending[i].control
+		for end < len(q.pending) && q.pending[end].inside {
+			free = free && !q.pending[end].control
+			end++
+		}
+		if !free {
+			i = end
+			continue
+		}
+		for _, c := range q.pending[i:end] {
+			dropped += c.items
+			q.forget(c)
+		}
+		q.pending = slices.Delete(q.pending, i, end)
+	}
+	return dropped
 }
 
 // beyond says whether the queue holds more than a part'th of what it may: of its own bound, or of an equal share of
@@ -166,7 +229,7 @@ func (q *queue) put(payloads [][]byte) {
 // room returns a chunk with space for n bytes.
 func (q *queue) room(n int) *chunk {
 	if k := len(q.pending); k > 0 {
-		if c := &q.pending[k-1]; !c.shared && cap(c.b)-len(c.b) >= n {
+		if c := &q.pending[k-1]; !c.shared && !c.full && cap(c.b)-len(c.b) >= n {
 			return c
 		}
 	}
@@ -225,15 +288,20 @@ func (q *queue) take(spare []chunk) (work []chunk, last wire.Kind, ended bool) {
 	return work, q.last, q.ended && len(work) == 0
 }
 
-// done is called by the writer for each chunk it wrote or gave up.
-func (q *queue) done(c chunk) {
-	q.mu.Lock()
+// forget takes a chunk out of the counts.
+func (q *queue) forget(c chunk) {
 	q.bytes -= len(c.b)
 	q.items -= c.items
 	q.all.bytes.Add(-int64(len(c.b)))
 	if q.bytes == 0 && len(c.b) > 0 {
 		q.all.queues.Add(-1)
 	}
+}
+
+// done is called by the writer for each chunk it wrote or gave up.
+func (q *queue) done(c chunk) {
+	q.mu.Lock()
+	q.forget(c)
 	// Well below the mark only: a reader that follows closely would open and close the gate with every chunk.
 	if q.above && !q.beyond(4) {
 		q.above = false

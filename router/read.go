@@ -185,7 +185,7 @@ func (rd *reader) data(f *wire.Frame) (kind wire.Kind, more bool) {
 		if rd.settle() != nil || rd.pause() != nil {
 			return 0, false
 		}
-		if rd.reserve(cost(f)) != nil {
+		if rd.reserve(f) != nil {
 			return 0, false
 		}
 		ref = s.life.payloads.store(&s.owner, f)
@@ -200,15 +200,15 @@ func (rd *reader) data(f *wire.Frame) (kind wire.Kind, more bool) {
 }
 
 // reserve takes room for payloads. The store may be full of what waits in out, so that is sent before it waits.
-func (rd *reader) reserve(n int) error {
-	p := rd.s.life.payloads
-	if p.tryReserve(n) {
+func (rd *reader) reserve(f *wire.Frame) error {
+	p, o := rd.s.life.payloads, &rd.s.owner
+	if p.tryReserve(o, f.Count, cost(f)) {
 		return nil
 	}
 	if err := rd.flush(); err != nil {
 		return err
 	}
-	return p.reserve(n, rd.s.gone.Load)
+	return p.reserve(o, f.Count, cost(f), rd.s.gone.Load)
 }
 
 // settle holds a publication back while subscribers come back to a new enclave.

@@ -341,8 +341,8 @@ func FuzzLink(f *testing.F) {
 		require.NoError(t, err)
 		data, _, err := wire.Next(wire.AppendData(nil, []byte("b"), [][]byte{{1}, make([]byte, shareBytes), {3}}), wire.MaxFrame)
 		require.NoError(t, err)
-		l := &life{payloads: newPayloads(1<<20, 0), greeted: make(chan struct{})}
-		require.True(t, l.payloads.tryReserve(cost(&data)))
+		l := &life{payloads: newPayloads(1<<20, 1<<20, 0), greeted: make(chan struct{})}
+		require.True(t, l.payloads.tryReserve(&owner{}, data.Count, cost(&data)))
 		l.payloads.store(&owner{}, &data)
 		d := &dispatcher{r: r, life: l}
 		used, err := d.frames(b)

@@ -22,6 +22,11 @@ type slowReader struct {
 }
 
 func (r *slowReader) put() verdict {
+	v, _ := r.putOver()
+	return v
+}
+
+func (r *slowReader) putOver() (_ verdict, dropped int) {
 	return r.deliver([]byte("b"), [][]byte{make([]byte, itemBytes)}, itemBytes)
 }
 
@@ -72,9 +77,8 @@ func TestSteadySlowReader(t *testing.T) {
 		shut := shutFor(g, span, func(ms int, publish bool) {
 			if publish {
 				published++
-				if r.put() == dropFull {
-					dropped++
-				}
+				_, n := r.putOver()
+				dropped += n
 				if g.shut() {
 					closings++
 				}
