@@ -15,10 +15,11 @@ import (
 
 // admission counts half-open exchanges and sessions, in total and by address, from the first packet of a connection to its end.
 type admission struct {
-	limits *Limits
+	limits func() *Limits
 	m      *metrics
 
-	away atomic.Bool // there is no enclave
+	away    atomic.Bool // there is no enclave
+	leaving atomic.Bool // the router is about to end
 
 	mu       sync.Mutex
 	bucket   bucket
@@ -42,7 +43,7 @@ type ticket struct {
 
 type ticketKey struct{}
 
-func newAdmission(l *Limits, m *metrics) *admission {
+func newAdmission(l func() *Limits, m *metrics) *admission {
 	return &admission{limits: l, m: m, byAddr: map[netip.Prefix]addrCount{}}
 }
 
@@ -94,7 +95,7 @@ func (a *admission) admit(addr net.Addr) *ticket {
 	case t.refused == 0:
 		a.halfOpen++
 		a.change(t.addr, 1, 0)
-	case a.refusing >= a.limits.MaxHalfOpen:
+	case a.refusing >= a.limits().MaxHalfOpen:
 		a.m.refusedUntold.Inc()
 		return nil
 	default:
@@ -105,16 +106,18 @@ func (a *admission) admit(addr net.Addr) *ticket {
 
 func (a *admission) judge(c addrCount) wire.Kind {
 	switch {
+	case a.leaving.Load():
+		return wire.ShuttingDown
 	case a.away.Load():
 		return wire.Unavailable
-	case c.halfOpen >= a.limits.MaxHalfOpenPerAddress,
-		c.halfOpen+c.sessions >= a.limits.MaxSessionsPerAddress:
+	case c.halfOpen >= a.limits().MaxHalfOpenPerAddress,
+		c.halfOpen+c.sessions >= a.limits().MaxSessionsPerAddress:
 		return wire.TooManyFromAddress
-	case a.halfOpen >= a.limits.MaxHalfOpen:
+	case a.halfOpen >= a.limits().MaxHalfOpen:
 		return wire.TooManyHalfOpen
-	case a.halfOpen+a.sessions >= a.limits.MaxSessions:
+	case a.halfOpen+a.sessions >= a.limits().MaxSessions:
 		return wire.TooManySessions
-	case !a.bucket.take(time.Now(), a.limits.HandshakesPerSecond, a.limits.HandshakeBurst):
+	case !a.bucket.take(time.Now(), a.limits().HandshakesPerSecond, a.limits().HandshakeBurst):
 		return wire.Busy
 	}
 	return 0
@@ -126,7 +129,7 @@ func (a *admission) verify(addr net.Addr) bool {
 	p := prefixOf(addr)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return 4*a.halfOpen >= a.limits.MaxHalfOpen || 2*a.byAddr[p].halfOpen >= a.limits.MaxHalfOpenPerAddress
+	return 4*a.halfOpen >= a.limits().MaxHalfOpen || 2*a.byAddr[p].halfOpen >= a.limits().MaxHalfOpenPerAddress
 }
 
 // confirm turns a half-open exchange into a session.

@@ -59,7 +59,7 @@ func TestHandshakeDeadline(t *testing.T) {
 				}
 				<-c.conn.Context().Done()
 				require.Equal(t, wire.HandshakeTimeout, c.code())
-				require.InDelta(t, w.r.limits.HandshakeTimeout.Seconds(), time.Since(begin).Seconds(), 1)
+				require.InDelta(t, w.r.limits().HandshakeTimeout.Seconds(), time.Since(begin).Seconds(), 1)
 				require.Equal(t, 1.0, w.refused(wire.HandshakeTimeout))
 			})
 		})
@@ -79,7 +79,7 @@ func TestSlowLoris(t *testing.T) {
 		}
 		<-c.conn.Context().Done()
 		require.Equal(t, wire.HandshakeTimeout, c.code())
-		require.Less(t, time.Since(begin), w.r.limits.HandshakeTimeout+3*time.Second)
+		require.Less(t, time.Since(begin), w.r.limits().HandshakeTimeout+3*time.Second)
 		require.Zero(t, w.e.count(abi.Open))
 	})
 }
@@ -88,7 +88,7 @@ func TestSlowLoris(t *testing.T) {
 func TestSlowFrame(t *testing.T) {
 	onSimnet(t, nil, func(t *testing.T, w *world, _ func(string)) {
 		c := w.session()
-		time.Sleep(3 * w.r.limits.FrameTimeout)
+		time.Sleep(3 * w.r.limits().FrameTimeout)
 		c.publish("b", []byte("after a long silence"))
 		require.Equal(t, wire.TypeDelivery, c.next().Type)
 		require.Equal(t, "ack", string(must(c.next()).Blob))
@@ -101,7 +101,7 @@ func TestSlowFrame(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		require.Equal(t, wire.BadFrame, c.refusal())
-		require.Less(t, time.Since(begin), w.r.limits.FrameTimeout+5*time.Second)
+		require.Less(t, time.Since(begin), w.r.limits().FrameTimeout+5*time.Second)
 	})
 }
 
@@ -147,7 +147,7 @@ func TestHalfOpenCap(t *testing.T) {
 		w.half()
 		w.refusedAtOnce(wire.TooManyHalfOpen)
 		// So does one that ran out of time.
-		time.Sleep(w.r.limits.HandshakeTimeout + time.Second)
+		time.Sleep(w.r.limits().HandshakeTimeout + time.Second)
 		w.session()
 	})
 }
@@ -201,7 +201,7 @@ func TestPrefixOf(t *testing.T) {
 func TestForgedAddresses(t *testing.T) {
 	l := DefaultLimits()
 	l.MaxHalfOpenPerAddress = 8
-	a := newAdmission(&l, newMetrics())
+	a := newAdmission(func() *Limits { return &l }, newMetrics())
 	victim := &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 1}
 	ctx, cancel := context.WithCancel(context.Background())
 	n := 0
@@ -223,7 +223,7 @@ func TestForgedAddresses(t *testing.T) {
 func TestRefusedAreBounded(t *testing.T) {
 	l := DefaultLimits()
 	l.MaxHalfOpen = 5
-	a := newAdmission(&l, newMetrics())
+	a := newAdmission(func() *Limits { return &l }, newMetrics())
 	ctx, cancel := context.WithCancel(context.Background())
 	for i := range 10 {
 		got, err := a.enter(ctx, &quic.ClientInfo{RemoteAddr: &net.UDPAddr{IP: net.IPv4(192, 0, 2, byte(i)), Port: 1}})

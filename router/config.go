@@ -105,6 +105,8 @@ type Limits struct {
 	SlowMax time.Duration
 	// WriteTimeout bounds the time a client takes to accept one chunk (64 KiB, or one large payload).
 	WriteTimeout time.Duration
+	// DrainTimeout bounds the time that Serve takes, after the end of its context, to have everything handled and written that it has.
+	DrainTimeout time.Duration
 	// Linger bounds the time an ended session has to take its last frames.
 	Linger time.Duration
 	// PayloadGrace is how long payloads outlive their session: time for the enclave to handle what it was sent before.
@@ -173,6 +175,7 @@ func DefaultLimits() Limits {
 		HoldMax:               2 * time.Second,
 		SlowMax:               30 * time.Second,
 		WriteTimeout:          10 * time.Second,
+		DrainTimeout:          10 * time.Second,
 		Linger:                time.Second,
 		PayloadGrace:          10 * time.Second,
 		TickInterval:          250 * time.Millisecond,
@@ -237,6 +240,9 @@ func (c *Config) normalize() error {
 	return errors.Join(append(faults, c.Limits.faults()...)...)
 }
 
+// Validate lists everything that is wrong with the limits.
+func (l *Limits) Validate() error { return errors.Join(l.faults()...) }
+
 func (l *Limits) faults() []error {
 	var faults []error
 	for _, v := range []struct {
@@ -261,6 +267,7 @@ func (l *Limits) faults() []error {
 		{"HoldMax", int64(l.HoldMax), 1},
 		{"SlowMax", int64(l.SlowMax), 1},
 		{"WriteTimeout", int64(l.WriteTimeout), 1},
+		{"DrainTimeout", int64(l.DrainTimeout), 1},
 		{"Linger", int64(l.Linger), 1},
 		{"PayloadGrace", int64(l.PayloadGrace), 1},
 		{"TickInterval", int64(l.TickInterval), 1},

@@ -111,7 +111,8 @@ func (d *dispatcher) frame(f *abi.Frame) error {
 		s := f.Stats()
 		d.r.metrics.stats.Store(&s)
 		d.r.heard()
-	case abi.Tock: // heard, which is all
+	case abi.Tock:
+		d.life.tocks.Add(1)
 	case abi.Bye:
 		d.wakeAll()
 		return errLinkBye

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/scbr/scbr/router/wire"
@@ -46,6 +47,7 @@ type life struct {
 	settled  time.Time     // from when on publications pass
 	heard    chan struct{} // a hint that the link brought something; bound 1
 
+	tocks   atomic.Uint64 // answered Ticks
 	loops   sync.WaitGroup
 	lost    chan error    // one message of each goroutine of the link
 	greeted chan struct{} // closed at the enclave's Ready
@@ -60,8 +62,8 @@ func (r *Router) begin(e Enclave, firstRef uint64) *life {
 	}
 	l := &life{
 		enclave:  e,
-		link:     newLinkWriter(e, r.limits.LinkBytes, tap, func(n int) { r.metrics.batchBytes.Observe(float64(n)) }),
-		payloads: newPayloads(r.limits.PayloadBytes, r.limits.UnhandledItems, firstRef),
+		link:     newLinkWriter(e, r.limits().LinkBytes, tap, func(n int) { r.metrics.batchBytes.Observe(float64(n)) }),
+		payloads: newPayloads(r.limits().PayloadBytes, r.limits().UnhandledItems, firstRef),
 		heard:    make(chan struct{}, 1), lost: make(chan error, 2), greeted: make(chan struct{}),
 	}
 	l.loops.Go(func() { l.lost <- l.link.run() })

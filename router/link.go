@@ -18,6 +18,7 @@ type linkWriter struct {
 	space   sync.Cond
 	pending []byte
 	waiting int // appenders waiting for space
+	ticked  uint64
 	err     error
 }
 
@@ -56,13 +57,32 @@ func (l *linkWriter) control(frame []byte) {
 	}
 }
 
-// idle queues a frame if nothing else is waiting.
-func (l *linkWriter) idle(frame []byte) {
+// tick queues a Tick if nothing else is waiting.
+func (l *linkWriter) tick(frame []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err == nil && len(l.pending) == 0 {
+		l.ticked++
 		l.put(frame)
 	}
+}
+
+// lastTick queues a Tick behind whatever is waiting and returns how many were queued in all.
+func (l *linkWriter) lastTick(frame []byte) uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err == nil {
+		l.ticked++
+		l.put(frame)
+	}
+	return l.ticked
+}
+
+// empty says whether nothing waits.
+func (l *linkWriter) empty() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.pending) == 0
 }
 
 func (l *linkWriter) put(frames []byte) {

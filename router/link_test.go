@@ -40,12 +40,12 @@ func TestStalledLinkAndChurn(t *testing.T) {
 	}
 	for range 10 {
 		churn(1)
-		if pending() >= w.r.limits.LinkBytes {
+		if pending() >= w.r.limits().LinkBytes {
 			break
 		}
 	}
 	full := pending()
-	require.GreaterOrEqual(t, full, w.r.limits.LinkBytes)
+	require.GreaterOrEqual(t, full, w.r.limits().LinkBytes)
 	churn(20)
 	require.Equal(t, full, pending())
 }

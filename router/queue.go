@@ -253,6 +253,13 @@ func (q *queue) grow(bytes, items int) {
 	q.all.bytes.Add(int64(bytes))
 }
 
+// waiting says whether something was not written yet.
+func (q *queue) waiting() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.bytes > 0
+}
+
 // wake starts the writer if it waits for work.
 func (q *queue) wake() {
 	q.mu.Lock()

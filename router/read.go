@@ -52,6 +52,10 @@ func (rd *reader) loop() wire.Kind {
 			rd.space(n)
 			rd.arm(time.Now())
 		}
+		if rd.s.r.Draining() {
+			<-rd.s.r.drained // nothing more is read; what was read is with the enclave
+			return wire.ShuttingDown
+		}
 		if err == nil {
 			continue
 		}
@@ -78,7 +82,7 @@ func (rd *reader) late(now time.Time) wire.Kind {
 	if !rd.s.confirmed() {
 		return wire.HandshakeTimeout
 	}
-	if !rd.partial.IsZero() && now.Sub(rd.partial) >= rd.s.r.limits.FrameTimeout {
+	if !rd.partial.IsZero() && now.Sub(rd.partial) >= rd.s.r.limits().FrameTimeout {
 		return wire.BadFrame
 	}
 	rd.armed = time.Time{}
@@ -94,7 +98,7 @@ func (rd *reader) arm(now time.Time) {
 	if rd.partial.IsZero() || !rd.s.confirmed() {
 		return
 	}
-	due := rd.partial.Add(rd.s.r.limits.FrameTimeout)
+	due := rd.partial.Add(rd.s.r.limits().FrameTimeout)
 	if due.Sub(rd.armed) < rearm && now.Before(rd.armed) {
 		return
 	}
@@ -239,7 +243,7 @@ func (rd *reader) pause() error {
 		return err
 	}
 	start := time.Now()
-	r.gate.wait(rd.s.tr.Done(), r.limits.PauseMax)
+	r.gate.wait(rd.s.tr.Done(), r.limits().PauseMax)
 	r.metrics.pauses.Inc()
 	r.metrics.pausedSeconds.Add(time.Since(start).Seconds())
 	return nil

@@ -19,7 +19,7 @@ import (
 // Router serves client sessions of one enclave. New makes it, Serve runs it once.
 type Router struct {
 	cfg       Config
-	limits    Limits
+	current   atomic.Pointer[Limits]
 	log       *slog.Logger
 	tap       func(TapPoint, []byte)
 	metrics   *metrics
@@ -30,6 +30,8 @@ type Router struct {
 	watch     watch
 	nextConn  atomic.Uint64
 	state     atomic.Pointer[EnclaveState]
+	draining  atomic.Bool
+	drained   chan struct{}        // closed when sessions may end
 	life      atomic.Pointer[life] // the enclave that serves; nil: none. Written with mu held
 
 	ready    chan struct{} // closed when clients are accepted
@@ -46,13 +48,15 @@ func New(cfg Config) (*Router, error) {
 		return nil, &Error{Op: "config", Kind: wire.Unavailable, Err: err}
 	}
 	r := &Router{
-		cfg: cfg, limits: cfg.Limits, log: cfg.Logger, tap: cfg.Tap,
+		cfg: cfg, log: cfg.Logger, tap: cfg.Tap,
 		metrics:  newMetrics(),
+		drained:  make(chan struct{}),
 		gate:     newGate(cfg.Limits.HoldMax, cfg.Limits.SlowMax),
 		ready:    make(chan struct{}),
 		sessions: map[uint64]*session{},
 	}
-	r.admission = newAdmission(&r.limits, r.metrics)
+	r.current.Store(&cfg.Limits)
+	r.admission = newAdmission(r.limits, r.metrics)
 	if err := r.metrics.register(cfg.Metrics, r); err != nil {
 		return nil, &Error{Op: "config", Kind: wire.Unavailable, Err: err}
 	}
@@ -150,7 +154,7 @@ func (r *Router) listen(tr *quic.Transport, conf *tls.Config) (*quic.Listener, e
 
 // run accepts until the end, and then ends everything in order.
 func (r *Router) run(ctx context.Context, ln *quic.Listener, conf *tls.Config, k *keeper, first *life) error {
-	inner, cancel := context.WithCancel(ctx)
+	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	var conns, loops sync.WaitGroup
 	refused, kept := make(chan error, 2), make(chan error, 1)
@@ -165,6 +169,7 @@ func (r *Router) run(ctx context.Context, ln *quic.Listener, conf *tls.Config, k
 	kind := wire.ShuttingDown
 	select {
 	case <-ctx.Done():
+		r.drainLogged()
 	case err := <-kept: // only where there is no other enclave
 		kind, result = wire.Unavailable, err
 	case err := <-refused:
@@ -186,6 +191,13 @@ func (r *Router) run(ctx context.Context, ln *quic.Listener, conf *tls.Config, k
 	return result
 }
 
+// drainLogged ends the intake and says how that went.
+func (r *Router) drainLogged() {
+	start := time.Now()
+	cut := r.drain()
+	r.log.Info("drained", "took", time.Since(start).Round(time.Millisecond), "sessions_cut", cut)
+}
+
 // accept starts a goroutine for every connection.
 func (r *Router) accept(ctx context.Context, ln *quic.Listener, conns *sync.WaitGroup) error {
 	for {
@@ -199,10 +211,10 @@ func (r *Router) accept(ctx context.Context, ln *quic.Listener, conns *sync.Wait
 
 // tick does what is due by time alone.
 func (r *Router) tick(ctx context.Context) {
-	t := time.NewTicker(r.limits.TickInterval)
+	t := time.NewTicker(r.limits().TickInterval)
 	defer t.Stop()
 	frame := abi.AppendTick(nil)
-	grace := int(r.limits.PayloadGrace / r.limits.TickInterval)
+	grace := int(r.limits().PayloadGrace / r.limits().TickInterval)
 	for {
 		select {
 		case <-ctx.Done():
@@ -211,7 +223,7 @@ func (r *Router) tick(ctx context.Context) {
 		}
 		l := r.life.Load()
 		if l != nil {
-			l.link.idle(frame)
+			l.link.tick(frame)
 		}
 		for _, q := range r.gate.expire(time.Now()) {
 			q.slow()
@@ -228,7 +240,7 @@ func (r *Router) tick(ctx context.Context) {
 // shutdownEnclave asks the enclave to end and waits for its Bye, a bounded time.
 func (r *Router) shutdownEnclave(l *life) {
 	l.link.control(abi.AppendShutdown(nil))
-	timer := time.NewTimer(r.limits.StopTimeout)
+	timer := time.NewTimer(r.limits().StopTimeout)
 	defer timer.Stop()
 	select {
 	case err := <-l.lost:
@@ -238,7 +250,7 @@ func (r *Router) shutdownEnclave(l *life) {
 	case <-timer.C:
 		r.log.Warn("enclave did not say goodbye in time")
 	}
-	_ = l.end(r.limits.StopTimeout) // how it ended after the order to end does not matter
+	_ = l.end(r.limits().StopTimeout) // how it ended after the order to end does not matter
 }
 
 // add enters a session into the table, or says why not.

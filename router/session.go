@@ -53,7 +53,7 @@ func (s *session) confirmed() bool { return phase(s.phase.Load()) == phaseConfir
 // newSession makes a session that is not in the table yet.
 func (r *Router) newSession(tr transport, t *ticket) *session {
 	s := &session{r: r, id: r.nextConn.Add(1), tr: tr, ticket: t}
-	s.queue = newQueue(&r.limits, r.gate, &r.chunks, &r.backlog, func() { s.stop(wire.SlowConsumer) })
+	s.queue = newQueue(r.limits(), r.gate, &r.chunks, &r.backlog, func() { s.stop(wire.SlowConsumer) })
 	return s
 }
 
@@ -79,7 +79,7 @@ func (s *session) serve(deadline time.Time) {
 		s.r.refused(kind)
 		if !s.deaf {
 			// Closing first would discard what is still on its way.
-			s.tr.Linger(s.r.limits.Linger)
+			s.tr.Linger(s.r.limits().Linger)
 		}
 	}
 	s.tr.Close(kind)
@@ -94,7 +94,7 @@ func (s *session) stop(kind wire.Kind) {
 		return
 	}
 	s.endKind = kind
-	s.until = time.Now().Add(s.r.limits.Linger)
+	s.until = time.Now().Add(s.r.limits().Linger)
 	s.queue.end(kind)
 	_ = s.tr.SetReadDeadline(time.Unix(1, 0))
 	_ = s.tr.SetWriteDeadline(s.until)
@@ -102,6 +102,9 @@ func (s *session) stop(kind wire.Kind) {
 	s.life.link.wake()
 	s.life.payloads.wake()
 }
+
+// wakeReader lets the reader look up from its stream.
+func (s *session) wakeReader() { _ = s.tr.SetReadDeadline(time.Unix(1, 0)) }
 
 // setReadDeadline changes the deadline unless the session has ended.
 func (s *session) setReadDeadline(t time.Time) {
@@ -160,7 +163,7 @@ func (s *session) writeChunk(c *chunk) error {
 	if s.r.tap != nil {
 		s.r.tap(TapToClient, c.b)
 	}
-	s.setWriteDeadline(time.Now().Add(s.r.limits.WriteTimeout))
+	s.setWriteDeadline(time.Now().Add(s.r.limits().WriteTimeout))
 	n, err := s.tr.Write(c.b)
 	s.r.metrics.bytesOut.Add(float64(n))
 	return err

@@ -226,12 +226,12 @@ func TestTrickle(t *testing.T) {
 		good := w.session()
 		begin := time.Now()
 		for trickling.conn.Context().Err() == nil {
-			require.Less(t, time.Since(begin), 2*w.r.limits.SlowMax, "it goes on for ever")
+			require.Less(t, time.Since(begin), 2*w.r.limits().SlowMax, "it goes on for ever")
 			good.publish("b", make([]byte, 60<<10))
 			require.Equal(t, wire.TypeDelivery, good.next().Type)
 			time.Sleep(50 * time.Millisecond)
 		}
 		require.Equal(t, wire.SlowConsumer, trickling.code())
-		require.Greater(t, time.Since(begin), w.r.limits.SlowMax)
+		require.Greater(t, time.Since(begin), w.r.limits().SlowMax)
 	})
 }

@@ -44,7 +44,7 @@ func (k *keeper) first(ctx context.Context) (*life, error) {
 	}
 	var settle time.Duration
 	if k.r.cfg.Successor {
-		settle = k.r.limits.SettleStart
+		settle = k.r.limits().SettleStart
 	}
 	k.up(l, settle)
 	return l, nil
@@ -58,7 +58,7 @@ func (k *keeper) start(ctx context.Context, firstRef uint64) (*life, error) {
 		return nil, &Error{Op: "start", Kind: wire.Unavailable, Err: err}
 	}
 	l := r.begin(e, firstRef)
-	timer := time.NewTimer(r.limits.StartTimeout)
+	timer := time.NewTimer(r.limits().StartTimeout)
 	defer timer.Stop()
 	select {
 	case <-l.greeted:
@@ -108,7 +108,7 @@ func (k *keeper) run(ctx context.Context, l *life) error {
 			return &Error{Op: "link", Kind: wire.Unavailable, Err: cause}
 		}
 		k.r.log.Error("enclave ended", "cause", cause, "lived", time.Since(began).Round(time.Millisecond))
-		if time.Since(began) >= k.r.limits.CrashWindow {
+		if time.Since(began) >= k.r.limits().CrashWindow {
 			k.failures = 0
 		}
 		if l = k.again(ctx, cause, l.payloads.firstOfNext()); l == nil {
@@ -119,9 +119,9 @@ func (k *keeper) run(ctx context.Context, l *life) error {
 
 // watch waits for the end of a life and returns its cause, or nil when ctx ends first.
 func (k *keeper) watch(ctx context.Context, l *life) error {
-	t := time.NewTicker(k.r.limits.WatchInterval)
+	t := time.NewTicker(k.r.limits().WatchInterval)
 	defer t.Stop()
-	dog := watchdog{limits: &k.r.limits}
+	dog := watchdog{limits: k.r.limits()}
 	for {
 		select {
 		case <-ctx.Done():
@@ -148,7 +148,7 @@ func (k *keeper) again(ctx context.Context, cause error, firstRef uint64) *life 
 		l, err := k.start(ctx, firstRef)
 		if err == nil {
 			k.r.log.Info("enclave restarted", "restarts", k.restarts)
-			k.up(l, k.r.limits.Settle)
+			k.up(l, k.r.limits().Settle)
 			return l
 		}
 		if ctx.Err() != nil {
@@ -163,7 +163,7 @@ func (k *keeper) again(ctx context.Context, cause error, firstRef uint64) *life 
 // pause notes an end and says how long to wait before the next start: longer each time, with jitter, and much longer when the circuit
 // opens.
 func (k *keeper) pause(cause error) time.Duration {
-	l := &k.r.limits
+	l := k.r.limits()
 	now := time.Now()
 	k.ends = append(k.ends, now)
 	if n := len(k.ends) - l.CrashLimit; n > 0 {

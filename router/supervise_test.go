@@ -140,7 +140,7 @@ func TestEnclaveDiesIsReplaced(t *testing.T) {
 			require.False(t, r.EnclaveState().Up)
 			require.Contains(t, r.EnclaveState().Reason, "restarting")
 			require.Zero(t, counter(t, reg, "scbr_enclave_up"))
-			time.Sleep(r.limits.RestartMin)
+			time.Sleep(r.limits().RestartMin)
 			synctest.Wait()
 			require.Equal(t, EnclaveState{Up: true, Restarts: 1}, r.EnclaveState())
 			require.InDelta(t, 1, counter(t, reg, "scbr_enclave_up"), 0)
@@ -171,7 +171,7 @@ func TestCrashLoopOpensCircuit(t *testing.T) {
 			return nil
 		}}
 		supervised(t, y, func(r *Router, reg *prometheus.Registry) {
-			l := &r.limits
+			l := r.limits()
 			dying.Store(true)
 			begin := time.Now()
 			y.newest().die()
@@ -215,7 +215,7 @@ func TestHopelessEndOpensCircuit(t *testing.T) {
 			synctest.Wait()
 			require.True(t, r.EnclaveState().Circuit)
 			require.Contains(t, r.EnclaveState().Reason, "no sandbox")
-			time.Sleep(r.limits.CircuitOpen / 2)
+			time.Sleep(r.limits().CircuitOpen / 2)
 			require.Equal(t, 1, y.count())
 		})
 	})
@@ -240,18 +240,18 @@ func TestStalledEnclaveIsReplaced(t *testing.T) {
 					return nil
 				}}
 				supervised(t, y, func(r *Router, reg *prometheus.Registry) {
-					time.Sleep(3 * r.limits.HangTimeout)
+					time.Sleep(3 * r.limits().HangTimeout)
 					require.Equal(t, 1, y.count(), "an enclave that answers is left alone")
 					mute.Store(true)
 					begin := time.Now()
 					for r.EnclaveState().Up {
 						time.Sleep(time.Millisecond)
 					}
-					require.LessOrEqual(t, time.Since(begin), tc.atMost(&r.limits))
-					require.GreaterOrEqual(t, time.Since(begin), tc.least(&r.limits))
+					require.LessOrEqual(t, time.Since(begin), tc.atMost(r.limits()))
+					require.GreaterOrEqual(t, time.Since(begin), tc.least(r.limits()))
 					require.True(t, y.newest().killed.Load(), "it has no time to end by itself")
 					require.InDelta(t, 1, counter(t, reg, "scbr_enclave_stalls_total"), 0)
-					time.Sleep(r.limits.RestartMin)
+					time.Sleep(r.limits().RestartMin)
 					synctest.Wait()
 					require.True(t, r.EnclaveState().Up)
 				})

@@ -109,7 +109,7 @@ func (r *Router) serveTCP(ctx context.Context, c net.Conn, conf *tls.Config) {
 	}
 	defer t.leave()
 	start := time.Now()
-	deadline := start.Add(r.limits.HandshakeTimeout)
+	deadline := start.Add(r.limits().HandshakeTimeout)
 	_ = c.SetDeadline(deadline)
 	tr := &tcpTransport{Conn: tls.Server(c, conf), done: make(chan struct{})}
 	handshake, cancel := context.WithDeadline(ctx, deadline)
@@ -136,9 +136,9 @@ func (r *Router) serveTCP(ctx context.Context, c net.Conn, conf *tls.Config) {
 	}
 	if kind != 0 {
 		r.refused(kind)
-		_ = tr.SetDeadline(time.Now().Add(r.limits.Linger))
+		_ = tr.SetDeadline(time.Now().Add(r.limits().Linger))
 		if _, err := tr.Write(wire.AppendRefuse(nil, kind)); err == nil && tr.CloseWrite() == nil {
-			tr.Linger(r.limits.Linger)
+			tr.Linger(r.limits().Linger)
 		}
 		tr.Close(kind)
 		return

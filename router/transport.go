@@ -78,7 +78,7 @@ func (r *Router) serveQUIC(ctx context.Context, conn *quic.Conn) {
 		return
 	}
 	start := time.Now()
-	accept, cancel := context.WithTimeout(ctx, r.limits.HandshakeTimeout)
+	accept, cancel := context.WithTimeout(ctx, r.limits().HandshakeTimeout)
 	stream, err := conn.AcceptStream(accept)
 	cancel()
 	if err != nil {
@@ -97,5 +97,5 @@ func (r *Router) serveQUIC(ctx context.Context, conn *quic.Conn) {
 		refuse(kind)
 		return
 	}
-	s.serve(start.Add(r.limits.HandshakeTimeout))
+	s.serve(start.Add(r.limits().HandshakeTimeout))
 }

@@ -1,9 +1,3 @@
-// Package launch is what routerd does besides routing: it reads the flags, starts enclaved as its child and hands over the link,
-// serves metrics and health over HTTP, and says where the router listens.
-//
-// It runs on the untrusted host and is trusted by nobody. It promises that enclaved does not outlive it, that the link's
-// socket is reachable for the same user only and gone once connected, and that a fault is reported with its cause. It does not restart
-// enclaved.
 package launch
 
 import (
@@ -13,8 +7,11 @@ import (
 	"io"
 	"net"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/scbr/scbr/router"
 )
 
 const (
@@ -28,55 +25,98 @@ const (
 	tcpOff = "off"
 )
 
-// Config is routerd's configuration.
+// Values of --log-format and --log-level.
+const (
+	logText  = "text"
+	logJSON  = "json"
+	logInfo  = "info"
+	logWarn  = "warn"
+	logError = "error"
+)
+
+// Config is routerd's configuration: of the command line, and of a file with the same names.
 type Config struct {
-	Dev       string // development directory; replaces Domain, Platform and Router
-	Domain    string // domain file
-	Platform  string // directory of the platform's keys
-	Router    string // name of this router
-	Listen    string // UDP host:port for clients
-	ListenTCP string // TCP host:port for clients whose network lets no UDP through; empty: as Listen; "off"
-	Metrics   string // TCP host:port for /metrics, /livez, /readyz
-	Enclaved  string // path of the enclaved binary; empty: beside routerd, then PATH
-	ResetKey  string // file with the key of stateless resets; made when it is not there. Empty: none
-	EPCBudget string // passed to enclaved when not empty
-	Sandbox   string // passed to enclaved when not empty
-	ReadyJSON bool   // the first line on stdout is JSON
+	File  string `toml:"-"` // the file it was read from; empty: none
+	Check bool   `toml:"-"` // print the configuration and end
+
+	Dev          string            `toml:"dev"`           // development directory; replaces Domain, Platform and Router
+	Domain       string            `toml:"domain"`        // domain file
+	Platform     string            `toml:"platform"`      // directory of the platform's keys
+	Router       string            `toml:"router"`        // name of this router
+	Listen       string            `toml:"listen"`        // UDP host:port for clients
+	ListenTCP    string            `toml:"listen_tcp"`    // TCP host:port for clients whose network lets no UDP through; empty: as Listen; "off"
+	Metrics      string            `toml:"metrics"`       // TCP host:port for /metrics, /status, /livez, /readyz
+	Enclaved     string            `toml:"enclaved"`      // path of the enclaved binary; empty: beside routerd, then PATH
+	ResetKey     string            `toml:"reset_key"`     // file with the key of stateless resets; made when it is not there. Empty: none
+	EPCBudget    string            `toml:"epc_budget"`    // passed to enclaved when not empty
+	Sandbox      string            `toml:"sandbox"`       // passed to enclaved when not empty
+	ReadyJSON    bool              `toml:"ready_json"`    // the first line on stdout is JSON
+	LogFormat    string            `toml:"log_format"`    // text or json
+	LogLevel     string            `toml:"log_level"`     // info, warn or error
+	SlowConsumer string            `toml:"slow_consumer"` // policy; empty: the default
+	DrainTimeout string            `toml:"drain_timeout"` // duration; empty: the default
+	Limits       map[string]string `toml:"limits"`        // of router.Limits, by key; what is not there has its default
 }
 
-// UsageError lists everything that is wrong with the command line.
+// UsageError lists everything that is wrong with the configuration.
 type UsageError struct{ Faults []string }
 
 // Error has one fault a line.
 func (e *UsageError) Error() string { return strings.Join(e.Faults, "\n") }
 
-// Parse reads the command line. The error is flag.ErrHelp, after the help went to help, or a *UsageError.
-func Parse(args []string, help io.Writer) (Config, error) {
-	var c Config
+func defaults() Config {
+	return Config{Listen: defaultListen, Metrics: defaultMetrics, LogFormat: logText, LogLevel: logInfo}
+}
+
+// flags binds the flags to c, whose values are their defaults.
+func (c *Config) flags() *flag.FlagSet {
 	fs := flag.NewFlagSet("routerd", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
-	fs.StringVar(&c.Dev, "dev", "", "`DIR` to keep everything a trial needs; made by enclaved when it is not there")
-	fs.StringVar(&c.Domain, "domain", "", "domain `FILE`")
-	fs.StringVar(&c.Platform, "platform", "", "`DIR` with the platform's keys")
-	fs.StringVar(&c.Router, "router", "", "`NAME` of this router")
-	fs.StringVar(&c.Listen, "listen", defaultListen, "UDP `HOST:PORT` for clients")
-	fs.StringVar(&c.ListenTCP, "listen-tcp", "", "TCP `HOST:PORT` for clients whose network lets no UDP through, or off (default: that of --listen)")
-	fs.StringVar(&c.Metrics, "metrics", defaultMetrics, "TCP `HOST:PORT` for /metrics, /livez and /readyz")
-	fs.StringVar(&c.Enclaved, "enclaved", "", "`PATH` of enclaved (default: beside routerd, then PATH)")
-	fs.StringVar(&c.ResetKey, "reset-key", "", "`FILE` with a random key by which clients of a killed router learn of the next one at once; made when it is not there (--dev: in DIR)")
-	fs.StringVar(&c.EPCBudget, "epc-budget", "", "`SIZE` of the enclave's subscription store: bytes, or a number with KiB, MiB or GiB (default: enclaved's)")
-	fs.StringVar(&c.Sandbox, "sandbox", "", "sandbox `MODE` of enclaved: strict, or best-effort on systems without landlock and seccomp (default strict)")
-	fs.BoolVar(&c.ReadyJSON, "ready-json", false, "write the ready line as JSON")
-	if err := fs.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			_, _ = fmt.Fprintln(help, "usage: routerd --dev DIR | --domain FILE --platform DIR --router NAME  [flags]")
-			fs.SetOutput(help)
-			fs.PrintDefaults()
-			return Config{}, flag.ErrHelp
-		}
+	fs.StringVar(&c.File, "config", c.File, "TOML `FILE` with any of these settings, and limits; flags given beside it win")
+	fs.BoolVar(&c.Check, "check-config", c.Check, "print the configuration that would be in force, as TOML, and end")
+	fs.StringVar(&c.Dev, "dev", c.Dev, "`DIR` to keep everything a trial needs; made by enclaved when it is not there")
+	fs.StringVar(&c.Domain, "domain", c.Domain, "domain `FILE`")
+	fs.StringVar(&c.Platform, "platform", c.Platform, "`DIR` with the platform's keys")
+	fs.StringVar(&c.Router, "router", c.Router, "`NAME` of this router")
+	fs.StringVar(&c.Listen, "listen", c.Listen, "UDP `HOST:PORT` for clients")
+	fs.StringVar(&c.ListenTCP, "listen-tcp", c.ListenTCP, "TCP `HOST:PORT` for clients whose network lets no UDP through, or off (default: that of --listen)")
+	fs.StringVar(&c.Metrics, "metrics", c.Metrics, "TCP `HOST:PORT` for /metrics, /status, /livez and /readyz")
+	fs.StringVar(&c.Enclaved, "enclaved", c.Enclaved, "`PATH` of enclaved (default: beside routerd, then PATH)")
+	fs.StringVar(&c.ResetKey, "reset-key", c.ResetKey, "`FILE` with a random key by which clients of a killed router learn of the next one at once; made when it is not there (--dev: in DIR)")
+	fs.StringVar(&c.EPCBudget, "epc-budget", c.EPCBudget, "`SIZE` of the enclave's subscription store: bytes, or a number with KiB, MiB or GiB (default: enclaved's)")
+	fs.StringVar(&c.Sandbox, "sandbox", c.Sandbox, "sandbox `MODE` of enclaved: strict, or best-effort on systems without landlock and seccomp (default strict)")
+	fs.BoolVar(&c.ReadyJSON, "ready-json", c.ReadyJSON, "write the ready line as JSON")
+	fs.StringVar(&c.LogFormat, "log-format", c.LogFormat, "`FORMAT` of the log: text or json")
+	fs.StringVar(&c.LogLevel, "log-level", c.LogLevel, "least `LEVEL` that is logged: info, warn or error")
+	fs.StringVar(&c.SlowConsumer, "slow-consumer", c.SlowConsumer, "`POLICY` for subscribers that do not keep up: block-publisher, drop-oldest or disconnect (default block-publisher)")
+	fs.StringVar(&c.DrainTimeout, "drain-timeout", c.DrainTimeout, "`TIME` to finish what was taken when routerd is told to end (default 10s)")
+	return fs
+}
+
+// Parse reads the command line, and the file that it names. The error is flag.ErrHelp, after the help went to help, or a *UsageError.
+func Parse(args []string, help io.Writer) (Config, error) {
+	c := defaults()
+	fs := c.flags()
+	var faults []string
+	if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
+		_, _ = fmt.Fprintln(help, "usage: routerd --dev DIR | --domain FILE --platform DIR --router NAME | --config FILE  [flags]")
+		fs.SetOutput(help)
+		fs.PrintDefaults()
+		return Config{}, flag.ErrHelp
+	} else if err != nil {
 		return Config{}, &UsageError{Faults: []string{err.Error()}}
 	}
-	if faults := c.faults(fs.Args()); len(faults) > 0 {
+	if c.File != "" {
+		fromFile := defaults()
+		faults = fromFile.load(c.File)
+		fs = fromFile.flags() // what the command line says comes on top
+		if err := fs.Parse(args); err != nil {
+			faults = append(faults, err.Error())
+		}
+		c = fromFile
+	}
+	faults = append(faults, c.faults(fs.Args())...)
+	if len(faults) > 0 {
 		return Config{}, &UsageError{Faults: faults}
 	}
 	if c.Dev != "" {
@@ -91,43 +131,53 @@ func Parse(args []string, help io.Writer) (Config, error) {
 // faults lists everything that is wrong at once.
 func (c *Config) faults(rest []string) []string {
 	var faults []string
-	for _, arg := range rest {
-		faults = append(faults, fmt.Sprintf("unexpected argument %q", arg))
-	}
-	named := []struct{ flag, value string }{{"--domain", c.Domain}, {"--platform", c.Platform}, {"--router", c.Router}}
-	for _, n := range named {
-		switch {
-		case c.Dev != "" && n.value != "":
-			faults = append(faults, n.flag+" cannot be combined with --dev")
-		case c.Dev == "" && n.value == "":
-			faults = append(faults, n.flag+" is missing (or use --dev DIR)")
+	bad := func(wrong bool, format string, v ...any) {
+		if wrong {
+			faults = append(faults, fmt.Sprintf(format, v...))
 		}
+	}
+	for _, arg := range rest {
+		bad(true, "unexpected argument %q", arg)
+	}
+	for _, n := range []struct{ flag, value string }{{"--domain", c.Domain}, {"--platform", c.Platform}, {"--router", c.Router}} {
+		bad(c.Dev != "" && n.value != "", "%s cannot be combined with --dev", n.flag)
+		bad(c.Dev == "" && n.value == "", "%s is missing (or use --dev DIR)", n.flag)
 	}
 	for _, a := range []struct{ flag, value string }{{"--listen", c.Listen}, {"--metrics", c.Metrics}} {
-		if _, _, err := net.SplitHostPort(a.value); err != nil {
-			faults = append(faults, fmt.Sprintf("%s %q is not HOST:PORT", a.flag, a.value))
-		}
+		_, _, err := net.SplitHostPort(a.value)
+		bad(err != nil, "%s %q is not HOST:PORT", a.flag, a.value)
 	}
-	if _, _, err := net.SplitHostPort(c.ListenTCP); err != nil && c.ListenTCP != "" && c.ListenTCP != tcpOff {
-		faults = append(faults, fmt.Sprintf("--listen-tcp %q is neither HOST:PORT nor off", c.ListenTCP))
-	}
-	if c.EPCBudget != "" && !isSize(c.EPCBudget) {
-		faults = append(faults, fmt.Sprintf("--epc-budget %q is not a size such as 93MiB", c.EPCBudget))
-	}
-	if c.Sandbox != "" && c.Sandbox != "strict" && c.Sandbox != "best-effort" {
-		faults = append(faults, fmt.Sprintf("--sandbox %q is neither strict nor best-effort", c.Sandbox))
-	}
-	return faults
+	_, _, err := net.SplitHostPort(c.ListenTCP)
+	bad(err != nil && c.ListenTCP != "" && c.ListenTCP != tcpOff, "--listen-tcp %q is neither HOST:PORT nor off", c.ListenTCP)
+	bad(c.EPCBudget != "" && !isSize(c.EPCBudget), "--epc-budget %q is not a size such as 93MiB", c.EPCBudget)
+	bad(!slices.Contains([]string{"", "strict", "best-effort"}, c.Sandbox), "--sandbox %q is neither strict nor best-effort", c.Sandbox)
+	bad(!slices.Contains([]string{logText, logJSON}, c.LogFormat), "--log-format %q is neither text nor json", c.LogFormat)
+	bad(!slices.Contains([]string{logInfo, logWarn, logError}, c.LogLevel), "--log-level %q is none of info, warn and error", c.LogLevel)
+	_, limitFaults := c.limits()
+	return append(faults, limitFaults...)
 }
 
 // isSize says whether s has the form of a size; enclaved knows the bounds.
 func isSize(s string) bool {
-	for _, unit := range []string{"KiB", "MiB", "GiB"} {
+	_, err := parseSize(s)
+	return err == nil
+}
+
+// parseSize reads a number of bytes with an optional KiB, MiB or GiB.
+func parseSize(s string) (int64, error) {
+	shift := 0
+	for i, unit := range []string{"KiB", "MiB", "GiB"} {
 		if rest, ok := strings.CutSuffix(s, unit); ok {
-			s = rest
+			s, shift = rest, 10*(i+1)
 			break
 		}
 	}
-	_, err := strconv.ParseUint(s, 10, 63)
-	return err == nil
+	n, err := strconv.ParseUint(s, 10, 63-shift)
+	return int64(n << shift), err
 }
+
+// devRouter says whether this is a development router.
+func (c *Config) devRouter() bool { return c.Dev != "" }
+
+// policies are the values of --slow-consumer.
+func policies() []router.Policy { return router.Policies() }

@@ -25,6 +25,7 @@ const httpTimeout = 10 * time.Second
 type admin struct {
 	registry *prometheus.Registry
 	router   atomic.Pointer[router.Router] // nil: not ready
+	began    time.Time
 	mux      *http.ServeMux
 	listener net.Listener
 	server   http.Server
@@ -36,11 +37,12 @@ func startAdmin(addr string) (*admin, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &admin{registry: prometheus.NewRegistry(), listener: ln, done: make(chan struct{})}
+	a := &admin{began: time.Now(), registry: prometheus.NewRegistry(), listener: ln, done: make(chan struct{})}
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	a.mux = mux
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /status", a.status)
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { say(w, "") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { say(w, a.unready()) })
 	a.server = http.Server{
@@ -77,6 +79,9 @@ func (a *admin) unready() string {
 	r := a.router.Load()
 	if r == nil {
 		return "not ready"
+	}
+	if r.Draining() {
+		return "draining"
 	}
 	return unready(r.EnclaveState(), r.EnclaveSilence())
 }

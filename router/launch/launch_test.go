@@ -78,15 +78,15 @@ func (o *output) String() string {
 	return o.b.String()
 }
 
-// daemon is a Run that is going on.
-type daemon struct {
+// running is a Run that is going on.
+type running struct {
 	listen, metrics string
 	stderr          *output
 	stop            context.CancelFunc
 	done            chan error
 }
 
-func start(t *testing.T, mode string) *daemon {
+func start(t *testing.T, mode string) *running {
 	t.Setenv(fakeMode, mode)
 	t.Setenv("TMPDIR", t.TempDir())
 	self, err := os.Executable()
@@ -98,10 +98,10 @@ func start(t *testing.T, mode string) *daemon {
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
-	d := &daemon{stderr: &output{}, stop: cancel, done: make(chan error, 1)}
+	d := &running{stderr: &output{}, stop: cancel, done: make(chan error, 1)}
 	r, w := io.Pipe()
 	go func() {
-		err := Run(ctx, cfg, w, d.stderr)
+		err := Run(ctx, cfg, Control{}, w, d.stderr)
 		_ = w.Close()
 		d.done <- err
 	}()
@@ -113,7 +113,7 @@ func start(t *testing.T, mode string) *daemon {
 	return d
 }
 
-func (d *daemon) get(t *testing.T, path string) (int, string) {
+func (d *running) get(t *testing.T, path string) (int, string) {
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Get("http://" + d.metrics + path)
 	require.NoError(t, err)
@@ -152,7 +152,7 @@ func TestNotReady(t *testing.T) {
 	a, err := startAdmin("127.0.0.1:0")
 	require.NoError(t, err)
 	defer a.stop()
-	d := &daemon{metrics: a.listener.Addr().String()}
+	d := &running{metrics: a.listener.Addr().String()}
 	status, _ := d.get(t, "/livez")
 	require.Equal(t, http.StatusOK, status)
 	status, page := d.get(t, "/readyz")
@@ -189,7 +189,7 @@ func TestListenFaultComesFirst(t *testing.T) {
 	defer func() { _ = taken.Close() }()
 	cfg := Config{Domain: "f", Platform: "p", Router: "n", Enclaved: "/nowhere", Listen: taken.LocalAddr().String(), Metrics: "127.0.0.1:0"}
 	var failed *router.Error
-	require.ErrorAs(t, Run(t.Context(), cfg, io.Discard, io.Discard), &failed)
+	require.ErrorAs(t, Run(t.Context(), cfg, Control{}, io.Discard, io.Discard), &failed)
 	require.Equal(t, "listen", failed.Op)
 }
 
@@ -208,7 +208,7 @@ func TestEnclavedFlags(t *testing.T) {
 		{"+1", "", 1},
 		{"1.5MiB", "", 1},
 	} {
-		c := Config{Domain: "f", Platform: "p", Router: "n", Listen: ":1", Metrics: ":2", EPCBudget: tc.budget, Sandbox: tc.sandbox}
+		c := Config{Domain: "f", Platform: "p", Router: "n", Listen: ":1", Metrics: ":2", LogFormat: logText, LogLevel: logInfo, EPCBudget: tc.budget, Sandbox: tc.sandbox}
 		require.Len(t, c.faults(nil), tc.faults, "%q %q", tc.budget, tc.sandbox)
 	}
 }
@@ -234,7 +234,7 @@ func TestStopBeforeReady(t *testing.T) {
 	cfg := Config{Domain: "f", Platform: "p", Router: "n", Enclaved: self, Listen: "127.0.0.1:0", Metrics: "127.0.0.1:0"}
 	r, w := io.Pipe()
 	done := make(chan error, 1)
-	go func() { done <- Run(ctx, cfg, io.Discard, w); _ = w.Close() }()
+	go func() { done <- Run(ctx, cfg, Control{}, io.Discard, w); _ = w.Close() }()
 	line, err := bufio.NewReader(r).ReadString('\n')
 	require.NoError(t, err)
 	require.Equal(t, "a line of enclaved\n", line)
@@ -271,6 +271,7 @@ func TestParseDefaults(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, Config{
 		Dev: "d", Domain: "d/domain.json", Platform: "d/platform", Router: DevRouter, ResetKey: "d/reset.key", Listen: defaultListen, Metrics: defaultMetrics,
+		LogFormat: logText, LogLevel: logInfo,
 	}, c)
 	_, err = Parse(strings.Fields("--listen x --metrics y z"), io.Discard)
 	var u *UsageError

@@ -1,21 +1,63 @@
 package main
 
 import (
+	"fmt"
+	"io"
 	"net"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
 
 	"github.com/scbr/scbr/enclave/abi"
+	"github.com/scbr/scbr/router/launch"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"routerd": main, "enclaved": fakeEnclaved})
+	testscript.Main(m, map[string]func(){"routerd": main, "enclaved": fakeEnclaved, "manager": manager})
 }
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata/script"})
+}
+
+// manager listens as a service manager does and prints the states that it is told.
+func manager() {
+	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: os.Args[1], Net: "unixgram"})
+	if err != nil {
+		os.Exit(1)
+	}
+	buf := make([]byte, 4096)
+	for {
+		n, err := c.Read(buf)
+		if err != nil {
+			return
+		}
+		fmt.Println(string(buf[:n]))
+	}
+}
+
+// TestExample: the example names every setting there is, at its default.
+func TestExample(t *testing.T) {
+	example, err := launch.Parse([]string{"--config", "routerd.example.toml"}, io.Discard)
+	require.NoError(t, err)
+	bare, err := launch.Parse([]string{
+		"--domain", example.Domain, "--platform", example.Platform, "--router", example.Router, "--reset-key", example.ResetKey,
+	}, io.Discard)
+	require.NoError(t, err)
+	var got, want strings.Builder
+	require.NoError(t, example.Write(&got))
+	require.NoError(t, bare.Write(&want))
+	require.Equal(t, want.String(), got.String())
+	text, err := os.ReadFile("routerd.example.toml")
+	require.NoError(t, err)
+	for line := range strings.Lines(want.String()) {
+		if name, _, found := strings.Cut(line, " = "); found {
+			require.Contains(t, string(text), "\n"+strings.Replace(name, "dev", "# dev", 1)+" = ", "every setting is there")
+		}
+	}
 }
 
 // fakeEnclaved speaks just enough of the link to let routerd start and stop. The real one is run by the tests of bench, which may
