@@ -20,6 +20,9 @@ func advice(err error) string {
 	if _, ok := errors.AsType[*quote.Refusal](err); ok {
 		return "" // a refusal carries its own remedy
 	}
+	if next := adviceOnStatus(err); next != "" {
+		return next
+	}
 	e, ok := errors.AsType[*client.Error](err)
 	if !ok {
 		return ""

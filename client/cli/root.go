@@ -123,11 +123,10 @@ is verified against your policy and your domain.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%w\nsee: %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(domainCommand(), policyCommand(), grantCommand(), attestCommand(), pubCommand(), subCommand(), offline.Command())
+	root.AddCommand(domainCommand(), policyCommand(), grantCommand(), attestCommand(), pubCommand(), subCommand(), statusCommand(), offline.Command())
 	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "Exit codes of scbr", Long: exitCodes})
 	return root
 }

@@ -39,6 +39,7 @@ func (s *sessionFlags) add(cmd *cobra.Command) {
 	f.StringVar(&s.router, "router", client.DevRouter, "name the router must have")
 	f.StringVar(&s.network, "network", string(client.NetworkAuto), "way to the router: quic, tcp, or auto, which tries QUIC first")
 	f.DurationVar(&s.timeout, "timeout", defaultTimeout, "limit for connecting and for each answer")
+	s.complete(cmd)
 }
 
 // addLasting adds the flags of commands whose sessions last.
