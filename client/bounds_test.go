@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/scbr/scbr/keyx"
 	"github.com/scbr/scbr/keyx/message"
 	"github.com/scbr/scbr/router/wire"
 )
@@ -85,5 +86,15 @@ func TestHandshakeFramesAreBounded(t *testing.T) {
 		var e *wire.Error
 		require.ErrorAs(t, err, &e)
 		require.Equal(t, wire.FrameTooLarge, e.Kind)
+	}
+}
+
+// TestCutBlobEndsTheSession: a host cuts a blob as short as it likes; the client ends the session, and nothing else.
+func TestCutBlobEndsTheSession(t *testing.T) {
+	for n := 1; n <= keyx.BlobOverhead; n++ {
+		c, s := newFake(t).dial()
+		s.do(func() { s.out = wire.AppendDelivery(nil, make([]byte, n), nil) })
+		_, err := c.Receive(t.Context())
+		requireKind(t, KindIntegrity, err)
 	}
 }

@@ -9,11 +9,16 @@ import (
 	"github.com/scbr/scbr/router/wire"
 )
 
+// counterBytes is the length of the counter that a blob begins with; what it seals is
+// opened in its place behind it.
+const counterBytes = 8
+
 var (
 	errEvents      = errors.New("the enclave sealed another history of blobs than we opened")
 	errNumbers     = errors.New("delivery numbers went backwards")
 	errRevocation  = errors.New("the enclave's revocation list went backwards")
 	errControl     = errors.New("an acknowledgement or answer of the enclave is missing")
+	errCut         = errors.New("a blob that is shorter than its counter")
 	errControlData = errors.New("payloads came with a message that has none")
 )
 
@@ -67,7 +72,10 @@ func (m *memory) addTo(s *Stats) {
 // blob opens one sealed blob and handles the message in it.
 func (r *receiver) blob(f *wire.Frame) *Error {
 	count, sum := r.opener.Chain()
-	msg, skipped, err := r.opener.Open(f.Blob[8:8], f.Blob)
+	if len(f.Blob) < counterBytes {
+		return integrity(errCut)
+	}
+	msg, skipped, err := r.opener.Open(f.Blob[counterBytes:counterBytes], f.Blob)
 	if err != nil {
 		return integrity(err)
 	}
