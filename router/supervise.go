@@ -2,9 +2,10 @@ package router
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	"math/big"
 	"time"
 
 	"github.com/scbr/scbr/router/wire"
@@ -174,7 +175,7 @@ func (k *keeper) pause(cause error) time.Duration {
 	if b := l.RestartMin << (k.failures - 1); k.failures <= 32 && b > 0 && b < d {
 		d = b
 	}
-	d = d/2 + rand.N(d/2+1) // #nosec G404 -- spreads load, protects nothing
+	d = d/2 + jitter(d/2)
 	often := len(k.ends) == l.CrashLimit && now.Sub(k.ends[0]) < l.CrashWindow
 	var h Hopeless
 	hopeless := errors.As(cause, &h) && h.Hopeless()
@@ -189,6 +190,15 @@ func (k *keeper) pause(cause error) time.Duration {
 	k.r.log.Error("circuit open: the enclave is not started for a while", "for", l.CircuitOpen, "cause", cause)
 	k.r.state.Store(&EnclaveState{Restarts: k.restarts, Circuit: true, Reason: reason})
 	return l.CircuitOpen
+}
+
+// jitter is drawn between nothing and d; nothing, if there is no randomness.
+func jitter(d time.Duration) time.Duration {
+	n, err := rand.Int(rand.Reader, big.NewInt(int64(d)+1))
+	if err != nil {
+		return 0
+	}
+	return time.Duration(n.Int64())
 }
 
 // sleep waits, and is false when ctx ended first.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/scbr/scbr/bench/judge"
 	"github.com/scbr/scbr/client"
 	"github.com/scbr/scbr/enclave"
 	"github.com/scbr/scbr/enclave/platform/sim"
@@ -114,23 +115,23 @@ func (d *domain) run(t *testing.T, a *attack) (o outcome) {
 	}
 	var all sync.WaitGroup
 	clients := make([]*client.Client, 0, subscribers+1)
-	witnesses := make([]*witness, subscribers)
+	witnesses := make([]*judge.Witness, subscribers)
 	for n := range subscribers + 1 {
 		clients = append(clients, dial(n))
 	}
 	for n := range subscribers {
-		witnesses[n] = &witness{where: parse(t, fmt.Sprintf("n >= %d", 2*n))}
+		witnesses[n] = &judge.Witness{Where: parse(t, fmt.Sprintf("n >= %d", 2*n))}
 		ctx, cancel := context.WithTimeout(t.Context(), answerTime)
-		_, err := clients[n].Subscribe(ctx, witnesses[n].where)
+		_, err := clients[n].Subscribe(ctx, witnesses[n].Where)
 		cancel()
 		if err != nil { // then it has no subscription, and is promised nothing
 			o.noticed = true
-			witnesses[n].where = parse(t, "FALSE")
+			witnesses[n].Where = parse(t, "FALSE")
 		}
-		all.Go(func() { witnesses[n].watch(clients[n]) })
+		all.Go(func() { witnesses[n].Watch(clients[n]) })
 	}
-	own := &witness{where: parse(t, "FALSE")} // the publisher, who subscribes to nothing, is told of its session as well
-	all.Go(func() { own.watch(clients[subscribers]) })
+	own := &judge.Witness{Where: parse(t, "FALSE")} // the publisher, who subscribes to nothing, is told of its session as well
+	all.Go(func() { own.Watch(clients[subscribers]) })
 	published, noticed := publish(t, clients[subscribers])
 	o.noticed = o.noticed || noticed
 	time.Sleep(tailTime)
@@ -143,13 +144,13 @@ func (d *domain) run(t *testing.T, a *attack) (o outcome) {
 	if d.earlier == nil {
 		d.earlier = h
 	}
-	o.verdict = judge(published, witnesses)
+	o.verdict = judge.Judge(published, witnesses)
 	for _, w := range append(witnesses, own) {
-		o.noticed = o.noticed || slices.ContainsFunc(w.saw, func(h happening) bool { return h.notice != nil && !errors.Is(h.notice, client.ErrClosed) })
+		o.noticed = o.noticed || slices.ContainsFunc(w.Saw, func(h judge.Happening) bool { return h.Notice != nil && !errors.Is(h.Notice, client.ErrClosed) })
 	}
 	acked := 0
 	for _, p := range published {
-		if p.acked {
+		if p.Acked {
 			acked++
 		}
 	}
@@ -162,34 +163,23 @@ func (d *domain) run(t *testing.T, a *attack) (o outcome) {
 }
 
 // publish publishes one after the other.
-func publish(t *testing.T, c *client.Client) (published []publication, noticed bool) {
+func publish(t *testing.T, c *client.Client) (published []judge.Publication, noticed bool) {
 	for n := range publications {
 		e, err := filter.NewEvent(filter.Attribute{Name: "n", Value: filter.Int(int64(n))})
 		require.NoError(t, err)
-		p := publication{publisher: fmt.Sprint("client-", subscribers), event: e, body: fmt.Appendf(nil, "body %d", n)}
+		p := judge.Publication{Begun: time.Now(), Publisher: fmt.Sprint("client-", subscribers), Event: e, Body: fmt.Appendf(nil, "body %d", n)}
 		ctx, cancel := context.WithTimeout(t.Context(), answerTime)
-		r, err := c.PublishAsync(ctx, e, p.body)
+		r, err := c.PublishAsync(ctx, e, p.Body)
 		if err == nil {
-			_, p.counter = r.Sequence()
+			_, p.Counter = r.Sequence()
 			err = r.Wait(ctx)
 		}
 		cancel()
-		p.acked = err == nil
+		p.Acked = err == nil
 		noticed = noticed || err != nil
 		published = append(published, p)
 	}
 	return published, noticed
-}
-
-// watch takes everything until the end of the session.
-func (w *witness) watch(c *client.Client) {
-	for {
-		d, err := c.Receive(context.Background())
-		w.saw = append(w.saw, happening{d, err})
-		if _, ended := err.(*client.Error); ended { //nolint:errorlint // the end is never wrapped
-			return
-		}
-	}
 }
 
 // newAttack draws a verb's place.
@@ -254,7 +244,7 @@ func TestMaliciousHost(t *testing.T) {
 			continue
 		}
 		fmt.Fprintf(&b, "\n  %-48s struck %4d, noticed %4d", v, n.struck, n.noticed)
-		require.True(t, n.struck > 0 || count < len(verbs()), "%s never happened", v)
+		require.True(t, n.struck > 0 || count < 20*len(verbs()), "%s never happened", v)
 	}
 	t.Log(b.String())
 }
@@ -302,50 +292,4 @@ func TestHonestHost(t *testing.T) {
 		require.False(t, o.noticed)
 		require.False(t, o.falseAck)
 	})
-}
-
-// TestJudgeCanFail: a judge that lets everything pass would find this suite in order.
-func TestJudgeCanFail(t *testing.T) {
-	event := func(n int64) filter.Event {
-		e, err := filter.NewEvent(filter.Attribute{Name: "n", Value: filter.Int(n)})
-		require.NoError(t, err)
-		return e
-	}
-	var published []publication
-	for n := range int64(4) {
-		published = append(published, publication{publisher: "p", counter: uint64(n + 1), event: event(n), body: []byte{byte(n)}, acked: true})
-	}
-	got := func(n int64) happening {
-		return happening{delivery: &client.Delivery{Publisher: "p", Counter: uint64(n + 1), Attributes: event(n), Payload: []byte{byte(n)}}}
-	}
-	lost := happening{notice: &client.LostError{N: 1}}
-	forged, other, foreign := got(1), got(1), got(1)
-	forged.delivery.Payload = []byte("x")
-	other.delivery.Attributes = event(3)
-	foreign.delivery.Publisher = "q"
-	for name, tc := range map[string]struct {
-		saw  []happening
-		want error
-	}{
-		"all":                    {[]happening{got(1), got(2), got(3)}, nil},
-		"announced":              {[]happening{got(1), lost, got(3)}, nil},
-		"announced at the end":   {[]happening{got(1), got(2), lost}, nil},
-		"missing":                {[]happening{got(1), got(3)}, errUnannounced},
-		"announced in its place": {[]happening{lost, got(1), got(3)}, errUnannounced},
-		"missing at the end":     {[]happening{got(1), got(2)}, errUnannounced},
-		"missing altogether":     {nil, errUnannounced},
-		"twice":                  {[]happening{got(1), got(1), got(2), got(3)}, errTwice},
-		"out of order":           {[]happening{got(1), got(3), lost, got(2)}, errOrder},
-		"not matching":           {[]happening{got(0), got(1), got(2), got(3)}, errUnmatched},
-		"another payload":        {[]happening{forged, got(2), got(3)}, errForged},
-		"other attributes":       {[]happening{other, got(2), got(3)}, errForged},
-		"another publisher":      {[]happening{foreign, got(1), got(2), got(3)}, errForged},
-	} {
-		err := judge(published, []*witness{{where: parse(t, "n >= 1"), saw: tc.saw}})
-		if tc.want == nil {
-			require.NoError(t, err, name)
-			continue
-		}
-		require.ErrorIs(t, err, tc.want, name)
-	}
 }
