@@ -8,6 +8,7 @@ import (
 	"io"
 	"sync"
 
+	"github.com/scbr/scbr/client/backoff"
 	"github.com/scbr/scbr/keyx"
 	"github.com/scbr/scbr/keyx/quote"
 	"github.com/scbr/scbr/matcher/filter"
@@ -37,8 +38,8 @@ type Client struct {
 	inbox    *inbox    // deliveries and notices
 	memory   *memory   // of the readers of all sessions, one after the other
 
-	backoff backoff // the supervisor's
-	faults  int     // the supervisor's: brief sessions in a row that somebody meddled with
+	backoff backoff.Backoff // the supervisor's
+	faults  int             // the supervisor's: brief sessions in a row that somebody meddled with
 	outage  outage
 
 	life    context.Context // ends with the Client
@@ -115,7 +116,7 @@ func newClient(cfg *Config, grant *keyx.Grant) (*Client, error) {
 	c := &Client{
 		cfg: *cfg, grant: *grant,
 		outbox: newOutbox(id, cfg), commands: newCommands(), inbox: newInbox(cfg.InboxBytes), memory: newMemory(),
-		backoff: backoff{min: cfg.ReconnectMin, max: cfg.ReconnectMax, rand: cfg.Rand},
+		backoff: backoff.Backoff{Min: cfg.ReconnectMin, Max: cfg.ReconnectMax, Rand: cfg.Rand},
 		ended:   make(chan struct{}),
 	}
 	c.life, c.stop = context.WithCancel(context.Background())

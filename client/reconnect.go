@@ -2,10 +2,8 @@ package client
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/scbr/scbr/keyx"
@@ -25,31 +23,6 @@ const (
 
 // errShrunk is permanent: what is sealed can neither be sent nor sealed again.
 var errShrunk = errors.New("the new enclave takes smaller messages than those to be sent again")
-
-// backoff draws the pauses before attempts: the n-th is uniform between nothing and
-// min·2ⁿ, at most max ("full jitter"), so that the clients of a router that comes
-// back spread over the whole pause however many they are, and each is as likely to
-// be early as any other.
-type backoff struct {
-	min, max time.Duration
-	rand     io.Reader
-	failures uint
-}
-
-// next draws the pause before the next attempt. Without randomness there is none:
-// a key exchange would fail for the same reason.
-func (b *backoff) next() (time.Duration, error) {
-	var random [8]byte
-	if _, err := io.ReadFull(b.rand, random[:]); err != nil {
-		return 0, err
-	}
-	limit := b.max
-	if d := b.min << b.failures; b.failures < 32 && d > 0 && d < b.max {
-		limit = d
-		b.failures++
-	}
-	return time.Duration(binary.BigEndian.Uint64(random[:])%uint64(limit)) + 1, nil
-}
 
 // outage is the time without all subscriptions. It belongs to the supervisor while
 // no session runs and to the reader while one does.
@@ -83,7 +56,7 @@ func (c *Client) over(s *session) *Error {
 	c.mu.Unlock()
 	brief := time.Since(s.began) < c.cfg.ReconnectMax
 	if !brief {
-		c.backoff.failures = 0
+		c.backoff.Reset()
 	}
 	switch {
 	case leaving && s.err.Kind == KindTransport: // what a router does after our leave
@@ -114,7 +87,7 @@ func (c *Client) disconnected(s *session) {
 func (c *Client) reconnect(last *session) *session {
 	refusals := 0
 	for {
-		pause, err := c.backoff.next()
+		pause, err := c.backoff.Next()
 		if err != nil {
 			c.end(&Error{Op: opDial, Kind: KindConfig, Err: fmt.Errorf("no randomness: %w", err)})
 			return nil

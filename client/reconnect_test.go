@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
-	"crypto/rand"
 	"errors"
 	"io"
 	"sync/atomic"
@@ -475,36 +474,4 @@ func TestUntakenNoticesStayFew(t *testing.T) {
 		require.Equal(t, first, notice[*RestartedError](t, c).Previous, "all of it is one outage")
 		require.NoError(t, c.Close())
 	})
-}
-
-// TestBackoff: every pause is drawn from the whole of its range, whose bound doubles up to the maximum.
-func TestBackoff(t *testing.T) {
-	const draws = 2000
-	for n, limit := range []time.Duration{100, 200, 400, 800, 1000, 1000} {
-		var quarters [4]int
-		for range draws {
-			b := backoff{min: 100, max: 1000, rand: rand.Reader}
-			var d time.Duration
-			for range n + 1 {
-				var err error
-				d, err = b.next()
-				require.NoError(t, err)
-			}
-			require.Positive(t, d)
-			require.LessOrEqual(t, d, limit)
-			quarters[int(d-1)*4/int(limit)]++
-		}
-		for _, q := range quarters {
-			require.Greater(t, q, draws/8, "attempt %d is drawn from the whole range", n)
-		}
-	}
-	b := backoff{min: time.Second, max: time.Minute, rand: rand.Reader}
-	for range 100 {
-		d, err := b.next()
-		require.NoError(t, err)
-		require.LessOrEqual(t, d, time.Minute, "no overflow")
-	}
-	b.rand = bytes.NewReader(nil)
-	_, err := b.next()
-	require.Error(t, err, "a random source that fails is no reason to hurry")
 }
