@@ -108,15 +108,21 @@ func fillDisk(st *Stage) *trial.Assault {
 		Struck: restarted,
 		Do: func(ctx context.Context, s *trial.System) error {
 			var files []string
-			for i := range tinyInodes {
-				name := filepath.Join(st.Dir, "tmp", fmt.Sprint("full-", i))
-				if os.WriteFile(name, nil, 0o600) != nil {
-					break
+			fill := func() {
+				for {
+					name := filepath.Join(st.Dir, "tmp", fmt.Sprint("full-", len(files)))
+					if os.WriteFile(name, nil, 0o600) != nil {
+						return
+					}
+					files = append(files, name)
 				}
-				files = append(files, name)
 			}
+			fill()
 			err := s.SignalEnclave(syscall.SIGKILL)
-			pause(ctx, stopped)
+			// The end of the enclave gives the files of its link back, which the next one could use.
+			for end := time.Now().Add(stopped); time.Now().Before(end) && ctx.Err() == nil; pause(ctx, time.Millisecond) {
+				fill()
+			}
 			for _, name := range files {
 				err = errors.Join(err, os.Remove(name))
 			}
