@@ -135,67 +135,77 @@ func newMetrics() *metrics {
 
 // register adds everything to reg, with what is read at scrape time.
 func (m *metrics) register(reg *prometheus.Registry, r *Router) error {
-	gaugeFunc := func(subsystem, name, help string, f func() float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Subsystem: subsystem, Name: name, Help: help}, f)
-	}
-	stat := func(name, help string, f func(s *abi.StatsBody) float64) prometheus.Collector {
-		return gaugeFunc("enclave", name, help, func() float64 {
-			if s := m.stats.Load(); s != nil {
-				return f(s)
-			}
-			return 0
-		})
-	}
-	total := func(name, help string, f func(s *abi.StatsBody) uint64) prometheus.Collector {
-		return prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: namespace, Subsystem: "enclave", Name: name, Help: help}, func() float64 {
-			var sum uint64
-			if s := m.base.Load(); s != nil {
-				sum = f(s)
-			}
-			if s := m.stats.Load(); s != nil {
-				sum += f(s)
-			}
-			return float64(sum)
-		})
-	}
-	waiting := func(f func(items, bytes int) int) func() float64 {
-		return func() float64 {
-			if l := r.life.Load(); l != nil {
-				return float64(f(l.payloads.counts()))
-			}
-			return 0
-		}
-	}
-	flag := func(f func(s EnclaveState) bool) func() float64 {
-		return func() float64 {
-			if f(r.EnclaveState()) {
-				return 1
-			}
-			return 0
-		}
-	}
 	for _, c := range []prometheus.Collector{
 		m.refusals, m.drops, m.faults, m.refusedUntold, m.framesIn, m.framesOut, m.bytesIn, m.bytesOut, m.publications, m.handled,
 		m.deliveries, m.pauses, m.pausedSeconds, m.swept, m.acceptFailures, m.batchBytes, m.restarts, m.stalls, m.ends,
-		gaugeFunc("enclave", "up", "1 while an enclave serves.", flag(func(s EnclaveState) bool { return s.Up })),
-		gaugeFunc("enclave", "circuit_open", "1 while the enclave is not started again because it ended too often.", flag(func(s EnclaveState) bool { return s.Circuit })),
-		gaugeFunc("router", "sessions", "Confirmed sessions.", func() float64 { _, n := r.admission.counts(); return float64(n) }),
-		gaugeFunc("router", "half_open", "Key exchanges going on.", func() float64 { n, _ := r.admission.counts(); return float64(n) }),
-		gaugeFunc("router", "queue_bytes", "Bytes waiting for clients.", func() float64 { return float64(r.backlog.bytes.Load()) }),
-		gaugeFunc("router", "payloads", "Payloads waiting for the enclave.", waiting(func(n, _ int) int { return n })),
-		gaugeFunc("router", "payload_bytes", "Bytes of payloads waiting for the enclave, with 128 for each payload.", waiting(func(_, n int) int { return n })),
-		stat("subscriptions", "Subscriptions stored.", func(s *abi.StatsBody) float64 { return float64(s.Subscriptions) }),
-		stat("store_bytes", "Bytes of the subscription store in use, rounded up to 64 KiB.", func(s *abi.StatsBody) float64 { return float64(s.StoreBytes) }),
-		stat("budget_bytes", "Bytes the subscription store may use.", func(s *abi.StatsBody) float64 { return float64(s.BudgetBytes) }),
-		stat("sessions", "Sessions alive in the enclave.", func(s *abi.StatsBody) float64 { return float64(s.Sessions) }),
-		gaugeFunc("enclave", "stats_age_seconds", "Time since the enclave last sent statistics, which it does about once a second.", func() float64 { return r.EnclaveSilence().Seconds() }),
-		total("handled_total", "Publications handled since the router started.", func(s *abi.StatsBody) uint64 { return s.Handled }),
-		total("matched_total", "Envelopes sealed since the router started.", func(s *abi.StatsBody) uint64 { return s.Matched }),
-		total("refused_total", "Publications and commands refused since the router started.", func(s *abi.StatsBody) uint64 { return s.Refused }),
+		gauge("enclave", "up", "1 while an enclave serves.", r.flag(func(s EnclaveState) bool { return s.Up })),
+		gauge("enclave", "circuit_open", "1 while the enclave is not started again because it ended too often.", r.flag(func(s EnclaveState) bool { return s.Circuit })),
+		gauge("router", "sessions", "Confirmed sessions.", func() float64 { _, n := r.admission.counts(); return float64(n) }),
+		gauge("router", "half_open", "Key exchanges going on.", func() float64 { n, _ := r.admission.counts(); return float64(n) }),
+		gauge("router", "queue_bytes", "Bytes waiting for clients.", func() float64 { return float64(r.backlog.bytes.Load()) }),
+		gauge("router", "payloads", "Payloads waiting for the enclave.", r.waiting(func(n, _ int) int { return n })),
+		gauge("router", "payload_bytes", "Bytes of payloads waiting for the enclave, with 128 for each payload.", r.waiting(func(_, n int) int { return n })),
+		m.stat("subscriptions", "Subscriptions stored.", func(s *abi.StatsBody) float64 { return float64(s.Subscriptions) }),
+		m.stat("store_bytes", "Bytes of the subscription store in use, rounded up to 64 KiB.", func(s *abi.StatsBody) float64 { return float64(s.StoreBytes) }),
+		m.stat("budget_bytes", "Bytes the subscription store may use.", func(s *abi.StatsBody) float64 { return float64(s.BudgetBytes) }),
+		m.stat("sessions", "Sessions alive in the enclave.", func(s *abi.StatsBody) float64 { return float64(s.Sessions) }),
+		gauge("enclave", "stats_age_seconds", "Time since the enclave last sent statistics, which it does about once a second.", func() float64 { return r.EnclaveSilence().Seconds() }),
+		m.total("handled_total", "Publications handled since the router started.", func(s *abi.StatsBody) uint64 { return s.Handled }),
+		m.total("matched_total", "Envelopes sealed since the router started.", func(s *abi.StatsBody) uint64 { return s.Matched }),
+		m.total("refused_total", "Publications and commands refused since the router started.", func(s *abi.StatsBody) uint64 { return s.Refused }),
 	} {
 		if err := reg.Register(c); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// gauge reads a value at scrape time.
+func gauge(subsystem, name, help string, f func() float64) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Subsystem: subsystem, Name: name, Help: help}, f)
+}
+
+// stat is a value of the enclave's statistics; 0 without them.
+func (m *metrics) stat(name, help string, f func(s *abi.StatsBody) float64) prometheus.Collector {
+	return gauge("enclave", name, help, func() float64 {
+		if s := m.stats.Load(); s != nil {
+			return f(s)
+		}
+		return 0
+	})
+}
+
+// total is a sum over the enclave's life and those before it.
+func (m *metrics) total(name, help string, f func(s *abi.StatsBody) uint64) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: namespace, Subsystem: "enclave", Name: name, Help: help}, func() float64 {
+		var sum uint64
+		if s := m.base.Load(); s != nil {
+			sum = f(s)
+		}
+		if s := m.stats.Load(); s != nil {
+			sum += f(s)
+		}
+		return float64(sum)
+	})
+}
+
+// waiting reads the store of payloads, if there is an enclave.
+func (r *Router) waiting(f func(items, bytes int) int) func() float64 {
+	return func() float64 {
+		if l := r.life.Load(); l != nil {
+			return float64(f(l.payloads.counts()))
+		}
+		return 0
+	}
+}
+
+// flag is 1 for true.
+func (r *Router) flag(f func(s EnclaveState) bool) func() float64 {
+	return func() float64 {
+		if f(r.EnclaveState()) {
+			return 1
+		}
+		return 0
+	}
 }

@@ -193,6 +193,7 @@ func newAttack(v verb, seed uint64) *attack {
 		a.at = 10 + r.IntN(8)
 	case inCount, inSwap:
 		a.conn = subscribers + 1
+	default:
 	}
 	return a
 }

@@ -144,7 +144,9 @@ func (s *System) Restart(ctx context.Context) error {
 	if err := s.cmd.Process.Kill(); err != nil {
 		return err
 	}
-	<-s.done
+	if err := <-s.done; err == nil {
+		return errors.New("routerd ended well instead of being killed")
+	}
 	s.restarts++
 	return s.start(ctx)
 }

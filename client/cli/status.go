@@ -67,10 +67,10 @@ It exits with 0 when the router is ready, 1 when it is not or cannot be reached.
 	return cmd
 }
 
-// errNotReady is what a router says that is there and does not serve.
-type errNotReady struct{ reason string }
+// notReadyError is what a router says that is there and does not serve.
+type notReadyError struct{ reason string }
 
-func (e *errNotReady) Error() string { return "scbr: the router is not ready: " + e.reason }
+func (e *notReadyError) Error() string { return "scbr: the router is not ready: " + e.reason }
 
 func (s *statusFlags) run(cmd *cobra.Command) error {
 	if s.watch < 0 || s.timeout <= 0 {
@@ -88,7 +88,7 @@ func (s *statusFlags) run(cmd *cobra.Command) error {
 		}
 		if s.watch == 0 {
 			if !now.Ready {
-				return &errNotReady{now.Reason}
+				return &notReadyError{now.Reason}
 			}
 			return nil
 		}
@@ -105,30 +105,30 @@ func (s *statusFlags) fetch(ctx context.Context) (*routerStatus, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	addr := cmp.Or(s.metrics, os.Getenv(envMetrics), defaultMetrics)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/status", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/status", nil) //nolint:gosec // the user's own choice
 	if err != nil {
 		return nil, &usageError{err: err, next: "--metrics is HOST:PORT"}
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := http.DefaultClient.Do(req) //nolint:gosec // as above
 	if err != nil {
-		return nil, &unreachable{err}
+		return nil, &unreachableError{err}
 	}
 	defer resp.Body.Close() //nolint:errcheck // read only
 	if resp.StatusCode != http.StatusOK {
-		return nil, &unreachable{fmt.Errorf("%s answers %s", addr, resp.Status)}
+		return nil, &unreachableError{fmt.Errorf("%s answers %s", addr, resp.Status)}
 	}
 	var status routerStatus
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxStatusBytes)).Decode(&status); err != nil {
-		return nil, &unreachable{fmt.Errorf("%s does not answer as routerd: %w", addr, err)}
+		return nil, &unreachableError{fmt.Errorf("%s does not answer as routerd: %w", addr, err)}
 	}
 	return &status, nil
 }
 
-// unreachable is a routerd that does not tell its status.
-type unreachable struct{ err error }
+// unreachableError is a routerd that does not tell its status.
+type unreachableError struct{ err error }
 
-func (e *unreachable) Error() string { return "scbr: status: " + e.err.Error() }
-func (e *unreachable) Unwrap() error { return e.err }
+func (e *unreachableError) Error() string { return "scbr: status: " + e.err.Error() }
+func (e *unreachableError) Unwrap() error { return e.err }
 
 func (s *statusFlags) show(w io.Writer, now, last *routerStatus) error {
 	if s.json {
@@ -191,10 +191,10 @@ func (r *routerStatus) table(last *routerStatus) string {
 
 // adviceOnStatus says what to do about a router that does not tell its status.
 func adviceOnStatus(err error) string {
-	if _, ok := errors.AsType[*unreachable](err); ok {
+	if _, ok := errors.AsType[*unreachableError](err); ok {
 		return "check that routerd runs, and that --metrics is the address in its first line of output (metrics=...)"
 	}
-	if _, ok := errors.AsType[*errNotReady](err); ok {
+	if _, ok := errors.AsType[*notReadyError](err); ok {
 		return "routerd's log says more; while an enclave is started again clients wait and come back by themselves"
 	}
 	return ""

@@ -169,24 +169,8 @@ func (p *printing) delivery(d *client.Delivery) error {
 
 // notice prints what Receive goes on after, and returns every other error.
 func (p *printing) notice(err error) error {
-	var line map[string]any
-	if e, ok := errors.AsType[*client.LostError](err); ok && e.Unknown {
-		line = map[string]any{"lost_unknown": true}
-	} else if ok {
-		line = map[string]any{"lost": e.N}
-	} else if e, ok := errors.AsType[*client.DisconnectedError](err); ok {
-		line = map[string]any{"disconnected": e.Err.Kind.String()}
-	} else if e, ok := errors.AsType[*client.ResumedError](err); ok {
-		line = map[string]any{"resumed": true, "outage": e.After.String()}
-	} else if e, ok := errors.AsType[*client.UnsubscribedError](err); ok {
-		line = map[string]any{"unsubscribed": e.ID, "why": e.Kind.String()}
-	} else if _, ok := errors.AsType[*client.RestartedError](err); ok {
-		line = map[string]any{"restarted": true}
-	} else if e, ok := errors.AsType[*client.IntegrityError](err); ok {
-		line = map[string]any{"refused": e.Reason}
-	} else if e, ok := errors.AsType[*client.StalledError](err); ok {
-		line = map[string]any{"stalled": e.For.String()}
-	} else {
+	line := noticeLine(err)
+	if line == nil {
 		return err
 	}
 	if p.json {
@@ -194,6 +178,30 @@ func (p *printing) notice(err error) error {
 	}
 	_, werr := fmt.Fprintln(p.notices, err)
 	return werr
+}
+
+// noticeLine is a notice as JSON; nil for anything else.
+func noticeLine(err error) map[string]any {
+	switch e := err.(type) { //nolint:errorlint // notices are never wrapped
+	case *client.LostError:
+		if e.Unknown {
+			return map[string]any{"lost_unknown": true}
+		}
+		return map[string]any{"lost": e.N}
+	case *client.DisconnectedError:
+		return map[string]any{"disconnected": e.Err.Kind.String()}
+	case *client.ResumedError:
+		return map[string]any{"resumed": true, "outage": e.After.String()}
+	case *client.UnsubscribedError:
+		return map[string]any{"unsubscribed": e.ID, "why": e.Kind.String()}
+	case *client.RestartedError:
+		return map[string]any{"restarted": true}
+	case *client.IntegrityError:
+		return map[string]any{"refused": e.Reason}
+	case *client.StalledError:
+		return map[string]any{"stalled": e.For.String()}
+	}
+	return nil
 }
 
 func (p *printing) line(v any) error {
