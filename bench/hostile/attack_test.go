@@ -40,6 +40,7 @@ const (
 	outMissing    verb = "out: payload withheld"
 	outSurplus    verb = "out: surplus payload"
 	outTail       verb = "out: cut tail"
+	outClose      verb = "out: cut tail and an orderly close"
 	outBeats      verb = "out: heartbeats withheld"
 	outRefusal    verb = "out: refusal forged"
 
@@ -51,12 +52,11 @@ func verbs() []verb {
 	return []verb{
 		inDrop, inDuplicate, inReorder, inFlip, inTruncate, inReplay, inForeign, inEarlier, inMisdeliver, inReflect, inCount, inTail, inSwap,
 		outDrop, outDuplicate, outReorder, outFlip, outTruncate, outReplay, outEarlier, outMisdeliver, outReflect, outSwap, outPayload, outMissing,
-		outSurplus, outTail, outBeats, outRefusal, clockBack, clockAhead,
+		outSurplus, outTail, outClose, outBeats, outRefusal, clockBack, clockAhead,
 	}
 }
 
-// harmless are those that deceive nobody and that nobody has to notice: a publication of which the payload is another publisher's cannot be told
-// from one that the publisher sealed so, until a subscriber opens it; and time that stands still only lengthens what is valid by as much.
+// harmless are those that nobody has to notice: the core's time never goes back, so that a clock that does is a clock that stands still.
 func (v verb) harmless() bool { return v == clockBack }
 
 // attack is one verb at one place.
@@ -183,6 +183,9 @@ func (a *attack) outward(h *host, p packet) []packet {
 	a.struck = true
 	switch a.verb {
 	case outDrop, outTail:
+		return nil
+	case outClose:
+		_ = h.links[p.conn].end.Close()
 		return nil
 	case outDuplicate:
 		return []packet{p, p.clone()}

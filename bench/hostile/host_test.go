@@ -54,7 +54,7 @@ type host struct {
 	now  func() time.Time
 
 	mu      sync.Mutex
-	attack  *attack
+	attacks []*attack
 	links   map[uint64]*link
 	next    uint64
 	nextRef uint64
@@ -68,9 +68,9 @@ type host struct {
 	stop    chan struct{}
 }
 
-func newHost(t *testing.T, core *enclave.Core, a *attack) *host {
+func newHost(t *testing.T, core *enclave.Core, attacks []*attack) *host {
 	h := &host{
-		t: t, core: core, attack: a, now: time.Now, links: map[uint64]*link{}, held: map[uint64][]byte{},
+		t: t, core: core, attacks: attacks, now: time.Now, links: map[uint64]*link{}, held: map[uint64][]byte{},
 		refused: map[uint64]int{}, stop: make(chan struct{}),
 	}
 	h.readers.Go(h.ticking)
@@ -154,7 +154,7 @@ func (h *host) frame(l *link, f *wire.Frame) {
 		}
 		p = p.clone()
 		h.inward = append(h.inward, p)
-		for _, q := range h.attack.inwards(h, p.clone()) {
+		for _, q := range h.changed(p.clone(), (*attack).inwards) {
 			h.data(q, len(q.payloads))
 		}
 	case wire.TypeBye:
@@ -163,6 +163,19 @@ func (h *host) frame(l *link, f *wire.Frame) {
 	default:
 		require.Fail(h.t, "a client sends what only a router does")
 	}
+}
+
+// changed is what the attacks make of a packet, one after the other. With mu held.
+func (h *host) changed(p packet, by func(*attack, *host, packet) []packet) []packet {
+	packets := []packet{p}
+	for _, a := range h.attacks {
+		var next []packet
+		for _, q := range packets {
+			next = append(next, by(a, h, q)...)
+		}
+		packets = next
+	}
+	return packets
 }
 
 // data hands a packet to the core, and says that it has so many payloads. With mu held.
@@ -181,7 +194,11 @@ func (h *host) step(in []byte) {
 	if h.core.Done() {
 		return
 	}
-	out, err := h.core.Step(h.attack.clock(h.now()), in)
+	now := h.now()
+	for _, a := range h.attacks {
+		now = a.clock(now)
+	}
+	out, err := h.core.Step(now, in)
 	require.NoError(h.t, err, "the core must survive whatever the host does")
 	for rest := out; len(rest) > 0; {
 		var f abi.Frame
@@ -208,7 +225,7 @@ func (h *host) answer(f *abi.Frame) {
 		}
 		p = p.clone()
 		h.outward = append(h.outward, p)
-		for _, q := range h.attack.outwards(h, p.clone()) {
+		for _, q := range h.changed(p.clone(), (*attack).outwards) {
 			h.write(h.links[q.conn], wire.AppendDelivery(nil, q.blob, q.payloads))
 		}
 	case abi.Refuse:

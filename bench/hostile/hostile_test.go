@@ -31,10 +31,11 @@ import (
 const (
 	domainName = "hostile.example"
 	routerName = "r1"
-	// subscribers and one publisher make a run; connections are numbered in the order of their dialing.
+	// subscribers and publishers make a run; connections are numbered in the order of their dialing.
 	subscribers = 2
+	publishers  = 2
 	// publications of a run.
-	publications = 6
+	publications = 8
 	// answerTime is what the publisher gives an acknowledgement: more than a client gives an enclave that is silent.
 	answerTime = 30 * time.Second
 	// tailTime is more than the enclave's heartbeats take, so that a cut tail is seen, and more than a silent session lives.
@@ -62,7 +63,7 @@ func newDomain(t *testing.T) *domain {
 	d.platform, err = sim.Load(files, sim.Config{Measurement: [32]byte{1}})
 	require.NoError(t, err)
 	all := parse(t, "TRUE")
-	for n := range subscribers + 1 {
+	for n := range subscribers + publishers {
 		key, private, err := ed25519.GenerateKey(rand.Reader)
 		require.NoError(t, err)
 		grant, err := keyx.SignGrant(keyx.Grant{
@@ -103,9 +104,11 @@ type outcome struct {
 }
 
 // run plays one run with one attack inside a bubble of virtual time.
-func (d *domain) run(t *testing.T, a *attack) (o outcome) {
-	h := newHost(t, d.core(t), a)
-	a.earlier = d.earlier
+func (d *domain) run(t *testing.T, attacks ...*attack) (o outcome) {
+	h := newHost(t, d.core(t), attacks)
+	for _, a := range attacks {
+		a.earlier = d.earlier
+	}
 	dial := func(n int) *client.Client {
 		cfg := d.configs[n]
 		cfg.Transport = func(context.Context, string) (io.ReadWriteCloser, error) { return h.connect() }
@@ -114,9 +117,9 @@ func (d *domain) run(t *testing.T, a *attack) (o outcome) {
 		return c
 	}
 	var all sync.WaitGroup
-	clients := make([]*client.Client, 0, subscribers+1)
+	clients := make([]*client.Client, 0, subscribers+publishers)
 	witnesses := make([]*judge.Witness, subscribers)
-	for n := range subscribers + 1 {
+	for n := range subscribers + publishers {
 		clients = append(clients, dial(n))
 	}
 	for n := range subscribers {
@@ -130,9 +133,13 @@ func (d *domain) run(t *testing.T, a *attack) (o outcome) {
 		}
 		all.Go(func() { witnesses[n].Watch(clients[n]) })
 	}
-	own := &judge.Witness{Where: parse(t, "FALSE")} // the publisher, who subscribes to nothing, is told of its session as well
-	all.Go(func() { own.Watch(clients[subscribers]) })
-	published, noticed := publish(t, clients[subscribers])
+	everybody := witnesses
+	for n := range publishers { // who subscribe to nothing, and are told of their sessions as well
+		own := &judge.Witness{Where: parse(t, "FALSE")}
+		all.Go(func() { own.Watch(clients[subscribers+n]) })
+		everybody = append(everybody, own)
+	}
+	published, noticed := publish(t, clients[subscribers:])
 	o.noticed = o.noticed || noticed
 	time.Sleep(tailTime)
 	for _, c := range clients {
@@ -140,12 +147,16 @@ func (d *domain) run(t *testing.T, a *attack) (o outcome) {
 	}
 	all.Wait()
 	h.close()
-	o.struck = a.struck
+	back := false
+	for _, a := range attacks {
+		o.struck = o.struck || a.struck
+		back = back || a.verb == clockBack
+	}
 	if d.earlier == nil {
 		d.earlier = h
 	}
 	o.verdict = judge.Judge(published, witnesses)
-	for _, w := range append(witnesses, own) {
+	for _, w := range everybody {
 		o.noticed = o.noticed || slices.ContainsFunc(w.Saw, func(h judge.Happening) bool { return h.Notice != nil && !errors.Is(h.Notice, client.ErrClosed) })
 	}
 	acked := 0
@@ -158,16 +169,17 @@ func (d *domain) run(t *testing.T, a *attack) (o outcome) {
 	for _, c := range clients {
 		o.noticed = o.noticed || c.Stats().Duplicates > 0
 	}
-	o.falseAck = uint64(acked) > h.stats.Handled && a.verb != clockBack // without time the core tells no statistics
+	o.falseAck = uint64(acked) > h.stats.Handled && !back // without time the core tells no statistics
 	return o
 }
 
 // publish publishes one after the other.
-func publish(t *testing.T, c *client.Client) (published []judge.Publication, noticed bool) {
+func publish(t *testing.T, clients []*client.Client) (published []judge.Publication, noticed bool) {
 	for n := range publications {
+		c := clients[n%publishers]
 		e, err := filter.NewEvent(filter.Attribute{Name: "n", Value: filter.Int(int64(n))})
 		require.NoError(t, err)
-		p := judge.Publication{Begun: time.Now(), Publisher: fmt.Sprint("client-", subscribers), Event: e, Body: fmt.Appendf(nil, "body %d", n)}
+		p := judge.Publication{Begun: time.Now(), Publisher: fmt.Sprint("client-", subscribers+n%publishers), Event: e, Body: fmt.Appendf(nil, "body %d", n)}
 		ctx, cancel := context.WithTimeout(t.Context(), answerTime)
 		r, err := c.PublishAsync(ctx, e, p.Body)
 		if err == nil {
@@ -185,14 +197,14 @@ func publish(t *testing.T, c *client.Client) (published []judge.Publication, not
 // newAttack draws a verb's place.
 func newAttack(v verb, seed uint64) *attack {
 	r := mrand.New(mrand.NewPCG(seed, 1))
-	a := &attack{verb: v, r: r, conn: uint64(1 + r.IntN(subscribers+1)), at: 1 + r.IntN(4)}
+	a := &attack{verb: v, r: r, conn: uint64(1 + r.IntN(subscribers+publishers)), at: 1 + r.IntN(3)}
 	switch v {
 	case outPayload, outMissing, outSwap, outSurplus: // where payloads are
 		a.conn = uint64(1 + r.IntN(subscribers))
 	case clockBack, clockAhead: // steps of the core; the first ones are handshakes
 		a.at = 10 + r.IntN(8)
 	case inCount, inSwap:
-		a.conn = subscribers + 1
+		a.conn = uint64(1 + subscribers + r.IntN(publishers))
 	default:
 	}
 	return a
@@ -279,9 +291,30 @@ func TestReplayAcrossSessions(t *testing.T) { attacked(t, inForeign, inEarlier, 
 func TestMisdelivery(t *testing.T)          { attacked(t, inMisdeliver, outMisdeliver) }
 func TestReflection(t *testing.T)           { attacked(t, inReflect, outReflect) }
 func TestTruncated(t *testing.T)            { attacked(t, inTruncate, outTruncate, inFlip, outFlip) }
-func TestCutTail(t *testing.T)              { attacked(t, inTail, outTail, outBeats) }
+func TestCutTail(t *testing.T)              { attacked(t, inTail, outTail, outClose, outBeats) }
 func TestSwappedPayloads(t *testing.T) {
 	attacked(t, inSwap, outSwap, outPayload, outMissing, outSurplus, inCount)
+}
+
+// TestSeveralAttacks: two or three at once still deceive nobody.
+func TestSeveralAttacks(t *testing.T) {
+	first, count := seeds(t, 400)
+	d := newDomain(t)
+	for i := range uint64(count) {
+		seed := first + i
+		r := mrand.New(mrand.NewPCG(seed, 2))
+		var attacks []*attack
+		var names []verb
+		for n := range 2 + r.IntN(2) {
+			v := verbs()[r.IntN(len(verbs()))]
+			attacks, names = append(attacks, newAttack(v, seed+uint64(n)<<32)), append(names, v)
+		}
+		synctest.Test(t, func(t *testing.T) {
+			o := d.run(t, attacks...)
+			require.NoError(t, o.verdict, "seed %d, %q", seed, names)
+			require.False(t, o.falseAck, "seed %d, %q: acknowledged what was not handled", seed, names)
+		})
+	}
 }
 
 // TestHonestHost is the control: without an attack everything arrives, and nobody is told anything.

@@ -66,32 +66,69 @@ func Judge(published []Publication, witnesses []*Witness) error {
 	return errors.Join(faults...)
 }
 
-// announcement is what a subscriber was told since its last delivery: that anything may be missing here, or what was begun before a time.
+// announcement is one thing that a subscriber was told: that anything may be missing from here on, or what was begun before a time, or that
+// so many are.
 type announcement struct {
 	open  bool
 	until time.Time
+	count uint64
 }
 
-func (a *announcement) note(notice error) {
+// announcements are those of one subscriber, in order.
+type announcements struct{ all []announcement }
+
+func (a *announcements) note(notice error) {
 	var resumed *client.ResumedError
+	var lost *client.LostError
 	switch {
-	case errors.As(notice, &resumed): // from here on nothing may be missing but what was under way
-		a.open, a.until = false, resumed.At
+	case errors.As(notice, &resumed): // what was begun later has to come
+		for i := range a.all {
+			if a.all[i].open {
+				a.all[i] = announcement{until: resumed.At}
+			}
+		}
+	case errors.As(notice, &lost) && !lost.Unknown:
+		a.all = append(a.all, announcement{count: lost.N})
 	case errors.Is(notice, client.ErrClosed): // its own end tells a subscriber nothing
 	default:
-		a.open = true
+		a.all = append(a.all, announcement{open: true})
 	}
 }
 
-func (a *announcement) explains(p *Publication) bool { return a.open || p.Begun.Before(a.until) }
+// explain says whether one of the announcements from the first on is about p, and uses up one that counts.
+func (a *announcements) explain(p *Publication, first int) bool {
+	for i := first; i < len(a.all); i++ {
+		switch one := &a.all[i]; {
+		case one.open || p.Begun.Before(one.until):
+			return true
+		case one.count > 0:
+			one.count--
+			return true
+		}
+	}
+	return false
+}
+
+// stream is what a subscriber has seen of one publisher.
+type stream struct {
+	last uint64 // newest counter
+	told int    // announcements before it came
+}
 
 func (w *Witness) faults(published []Publication) (faults []error) {
-	last := map[string]uint64{}
-	var told announcement
+	streams := map[string]*stream{}
+	var told announcements
+	of := func(publisher string) *stream {
+		if streams[publisher] == nil {
+			streams[publisher] = &stream{}
+		}
+		return streams[publisher]
+	}
 	missing := func(publisher string, before uint64) {
+		s := of(publisher)
 		for i := range published {
 			p := &published[i]
-			if p.Publisher == publisher && p.Acked && p.Counter > last[publisher] && p.Counter < before && w.Where.Match(p.Event) && !told.explains(p) {
+			if p.Publisher == publisher && p.Acked && p.Counter > s.last && p.Counter < before && w.Where.Match(p.Event) && !told.explain(p, s.told) {
 				faults = append(faults, ErrUnannounced)
 			}
 		}
@@ -105,22 +142,20 @@ func (w *Witness) faults(published []Publication) (faults []error) {
 		if fault := w.delivery(published, d); fault != nil {
 			faults = append(faults, fault)
 		}
-		switch before := last[d.Publisher]; {
-		case d.Counter == before:
+		s := of(d.Publisher)
+		switch {
+		case d.Counter == s.last:
 			faults = append(faults, ErrTwice)
-		case d.Counter < before:
+		case d.Counter < s.last:
 			faults = append(faults, ErrOrder)
 		}
 		missing(d.Publisher, d.Counter)
-		last[d.Publisher] = max(last[d.Publisher], d.Counter)
-		told.open = false
+		s.last, s.told = max(s.last, d.Counter), len(told.all)
 	}
-	publishers := map[string]bool{}
 	for i := range published {
-		if name := published[i].Publisher; !publishers[name] {
-			publishers[name] = true
-			missing(name, ^uint64(0))
-		}
+		name := published[i].Publisher
+		missing(name, ^uint64(0))
+		of(name).last = ^uint64(0) // once
 	}
 	return faults
 }

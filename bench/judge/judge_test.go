@@ -43,6 +43,7 @@ func TestJudgeCanFail(t *testing.T) {
 	}{
 		"all":                    {[]Happening{got(1), got(2), got(3)}, nil},
 		"announced":              {[]Happening{got(1), lost, got(3)}, nil},
+		"fewer announced":        {[]Happening{lost, got(3)}, ErrUnannounced},
 		"announced at the end":   {[]Happening{got(1), got(2), lost}, nil},
 		"in an outage":           {[]Happening{got(1), gone, resumed(3), got(3)}, nil},
 		"after an outage":        {[]Happening{got(1), gone, resumed(2), got(3)}, ErrUnannounced},
