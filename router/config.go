@@ -163,7 +163,7 @@ func DefaultLimits() Limits {
 		MaxSessionsPerAddress: 2048,
 		HandshakeTimeout:      10 * time.Second,
 		FrameTimeout:          30 * time.Second,
-		SlowConsumer:          BlockPublisher,
+		SlowConsumer:          DropOldest,
 		UnhandledItems:        2048,
 		QueueBytes:            64 << 20,
 		QueueItems:            1 << 19,

@@ -82,6 +82,7 @@ func TestControlReserve(t *testing.T) {
 
 func TestQueueBounds(t *testing.T) {
 	l := DefaultLimits()
+	l.SlowConsumer = BlockPublisher
 	l.QueueBytes, l.QueueItems, l.ControlReserve = 10000, 5, wire.MaxHandshakeFrame
 	g := newGate(time.Second, time.Minute)
 	var all backlog
@@ -131,6 +132,7 @@ func TestQueueBounds(t *testing.T) {
 // TestCoalescing: what is queued while the writer is busy comes out as few chunks, in order and complete.
 func TestCoalescing(t *testing.T) {
 	l := DefaultLimits()
+	l.SlowConsumer = BlockPublisher
 	q := newQueue(&l, newGate(time.Second, time.Minute), &chunkPool{}, &backlog{}, nil)
 	const n = 2000
 	for i := range n {

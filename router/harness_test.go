@@ -152,6 +152,7 @@ func start(t testing.TB, options ...option) *world {
 	host, inside := net.Pipe()
 	e := &fakeEnclave{conn: inside, done: make(chan struct{})}
 	cfg := Config{ListenAddr: "127.0.0.1:0", Enclave: host, Limits: DefaultLimits(), Metrics: prometheus.NewRegistry()}
+	cfg.Limits.SlowConsumer = BlockPublisher // which has the most to test; others are asked for
 	cfg.Limits.Linger, cfg.Limits.DrainTimeout = 200*time.Millisecond, 200*time.Millisecond
 	for _, o := range options {
 		o(&cfg, e)

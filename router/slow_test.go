@@ -69,6 +69,7 @@ func shutFor(g *gate, d time.Duration, step func(ms int, publish bool)) (shut ti
 func TestSteadySlowReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := DefaultLimits()
+	l.SlowConsumer = BlockPublisher
 		l.QueueBytes = 64 * itemBytes
 		g := newGate(l.HoldMax, l.SlowMax)
 		r := &slowReader{queue: newQueue(&l, g, &chunkPool{}, &backlog{}, nil)}
@@ -118,6 +119,7 @@ func TestHoldsOfManySessions(t *testing.T) {
 // TestGateReopensWellBelow: the chunk that brings a queue just below the mark does not reopen the gate.
 func TestGateReopensWellBelow(t *testing.T) {
 	l := DefaultLimits()
+	l.SlowConsumer = BlockPublisher
 	l.QueueBytes = 64 * itemBytes
 	g := newGate(l.HoldMax, l.SlowMax)
 	r := &slowReader{queue: newQueue(&l, g, &chunkPool{}, &backlog{}, nil)}
@@ -135,6 +137,7 @@ func TestGateReopensWellBelow(t *testing.T) {
 // TestTotalQueueBytes: the total is never exceeded, the longest queues drop, and a newcomer still finds room.
 func TestTotalQueueBytes(t *testing.T) {
 	l := DefaultLimits()
+	l.SlowConsumer = BlockPublisher
 	l.QueueBytes, l.TotalQueueBytes = 256*itemBytes, 1024*itemBytes
 	var all backlog
 	g := newGate(l.HoldMax, l.SlowMax)
@@ -169,6 +172,7 @@ func TestTotalQueueBytes(t *testing.T) {
 func TestBurstToManyQueues(t *testing.T) {
 	for _, n := range []int{1, 5, 20, 100} {
 		l := DefaultLimits()
+	l.SlowConsumer = BlockPublisher
 		l.QueueBytes, l.TotalQueueBytes = 256*itemBytes, 2048*itemBytes
 		g := newGate(l.HoldMax, l.SlowMax)
 		var all backlog
@@ -194,6 +198,7 @@ func TestBurstToManyQueues(t *testing.T) {
 // TestQueueMemory: large payloads in a queue do not each bring a large chunk along.
 func TestQueueMemory(t *testing.T) {
 	l := DefaultLimits()
+	l.SlowConsumer = BlockPublisher
 	r := &slowReader{queue: newQueue(&l, newGate(l.HoldMax, l.SlowMax), &chunkPool{}, &backlog{}, nil)}
 	for range 1000 {
 		require.Equal(t, queued, r.put())

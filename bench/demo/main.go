@@ -56,6 +56,8 @@ func parse() (options, error) {
 	fs.IntVar(&o.trial.PayloadBytes, "payload-bytes", 256, "size of each payload")
 	fs.IntVar(&o.trial.Rate, "rate", 0, "publications per second over all publishers; 0 = as fast as acknowledged")
 	fs.BoolVar(&o.trial.NoPadding, "no-padding", false, "messages of their own length, which the host then sees")
+	fs.IntVar(&o.trial.Stalled, "stalled", 0, "further sessions that subscribe to everything and read nothing; routerd's queues are made small")
+	fs.StringVar(&o.trial.SlowConsumer, "slow-consumer", "", "routerd's policy for the stalled sessions (default: its own)")
 	killEnclave := fs.Bool("kill-enclave", false, "kill enclaved with SIGKILL when half of the publications are acknowledged")
 	killRouter := fs.Bool("kill-router", false, "kill routerd, and enclaved with it, when half of the publications are acknowledged, and start it again")
 	if err := fs.Parse(os.Args[1:]); err != nil {

@@ -16,11 +16,13 @@ import (
 
 // Config says how a trial is run.
 type Config struct {
-	Subscribers  int  // sessions that share the subscriptions round robin
-	Publishers   int  // sessions that share the publications round robin
-	PayloadBytes int  // at least MinPayloadBytes
-	Rate         int  // publications/s over all publishers; 0 = as fast as acknowledged
-	NoPadding    bool // messages of their own length
+	Subscribers  int    // sessions that share the subscriptions round robin
+	Publishers   int    // sessions that share the publications round robin
+	PayloadBytes int    // at least MinPayloadBytes
+	Rate         int    // publications/s over all publishers; 0 = as fast as acknowledged
+	NoPadding    bool   // messages of their own length
+	Stalled      int    // sessions that subscribe to everything and read nothing
+	SlowConsumer string // policy of routerd; empty: its default
 	// Assault happens in the middle; nil: nothing does.
 	Assault *Assault
 	// Through is the address that clients dial instead of the router's; empty: the router's.
@@ -39,6 +41,9 @@ func (c Config) Validate() error {
 		faults = append(faults, fmt.Errorf("payload of %d bytes: need %d (the publication number) to %d (a frame)",
 			c.PayloadBytes, MinPayloadBytes, client.MaxPayloadBytes))
 	}
+	if c.Stalled < 0 {
+		faults = append(faults, errors.New("number of stalled sessions must not be negative"))
+	}
 	if c.Rate < 0 {
 		faults = append(faults, errors.New("rate must not be negative"))
 	}
@@ -56,12 +61,13 @@ const (
 var errNoEnd = errors.New("not every subscriber got an end marker in time")
 
 type run struct {
-	cfg  Config
-	w    *Workload
-	sys  *System
-	iss  *Issuer
-	subs []*collector
-	pubs []*client.Client
+	cfg     Config
+	w       *Workload
+	sys     *System
+	iss     *Issuer
+	subs    []*collector
+	pubs    []*client.Client
+	stalled []*client.Client
 
 	epoch    time.Time
 	started  []atomic.Int64
@@ -100,6 +106,9 @@ func Run(ctx context.Context, sys *System, w *Workload, cfg Config) (*Report, er
 	defer r.close()
 	if err := r.subscribe(ctx); err != nil {
 		return nil, err
+	}
+	if err := r.stall(ctx); err != nil {
+		return nil, fmt.Errorf("stalled session: %w", err)
 	}
 	if r.pubs, err = iss.dialAll(ctx, "publisher", cfg.Publishers, "TRUE", ""); err != nil {
 		return nil, err
@@ -228,7 +237,7 @@ func (r *run) end(ctx context.Context, collecting *sync.WaitGroup) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, drainTimeout, errNoEnd)
 	defer cancel()
-	c, err := client.Dial(ctx, cfg)
+	c, err := dialSoon(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -247,6 +256,21 @@ func (r *run) end(ctx context.Context, collecting *sync.WaitGroup) error {
 		case <-time.After(markerInterval):
 		case <-ctx.Done():
 			return errors.Join(context.Cause(ctx), c.Close())
+		}
+	}
+}
+
+// dialSoon dials until it succeeds or ctx ends: what was killed may not be back yet, and a first session is not tried again by the SDK.
+func dialSoon(ctx context.Context, cfg client.Config) (*client.Client, error) {
+	for {
+		c, err := client.Dial(ctx, cfg)
+		if err == nil {
+			return c, nil
+		}
+		select {
+		case <-time.After(pollInterval):
+		case <-ctx.Done():
+			return nil, err
 		}
 	}
 }
@@ -312,7 +336,7 @@ func (r *run) close() {
 	for _, k := range r.subs {
 		_ = k.c.Close()
 	}
-	for _, c := range r.pubs {
+	for _, c := range append(r.pubs, r.stalled...) {
 		_ = c.Close()
 	}
 }

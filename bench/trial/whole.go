@@ -23,7 +23,13 @@ func Whole(ctx context.Context, bin string, w *Workload, cfg Config, say func(st
 		}
 	}
 	say("starting routerd and enclaved (simulated platform) ...")
-	sys, err := Start(ctx, bin, filepath.Join(dir, "dev"))
+	var extra []string
+	if cfg.Stalled > 0 {
+		if extra, err = stalledConfig(dir, cfg.SlowConsumer); err != nil {
+			return nil, err
+		}
+	}
+	sys, err := Start(ctx, bin, filepath.Join(dir, "dev"), extra...)
 	if err != nil {
 		return nil, err
 	}

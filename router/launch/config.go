@@ -88,7 +88,7 @@ func (c *Config) flags() *flag.FlagSet {
 	fs.BoolVar(&c.ReadyJSON, "ready-json", c.ReadyJSON, "write the ready line as JSON")
 	fs.StringVar(&c.LogFormat, "log-format", c.LogFormat, "`FORMAT` of the log: text or json")
 	fs.StringVar(&c.LogLevel, "log-level", c.LogLevel, "least `LEVEL` that is logged: info, warn or error")
-	fs.StringVar(&c.SlowConsumer, "slow-consumer", c.SlowConsumer, "`POLICY` for subscribers that do not keep up: block-publisher, drop-oldest or disconnect (default block-publisher)")
+	fs.StringVar(&c.SlowConsumer, "slow-consumer", c.SlowConsumer, "`POLICY` for subscribers that do not keep up: drop-oldest, disconnect or block-publisher (default drop-oldest)")
 	fs.StringVar(&c.DrainTimeout, "drain-timeout", c.DrainTimeout, "`TIME` to finish what was taken when routerd is told to end (default 10s)")
 	return fs
 }
