@@ -69,7 +69,7 @@ func shutFor(g *gate, d time.Duration, step func(ms int, publish bool)) (shut ti
 func TestSteadySlowReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := DefaultLimits()
-	l.SlowConsumer = BlockPublisher
+		l.SlowConsumer = BlockPublisher
 		l.QueueBytes = 64 * itemBytes
 		g := newGate(l.HoldMax, l.SlowMax)
 		r := &slowReader{queue: newQueue(&l, g, &chunkPool{}, &backlog{}, nil)}
@@ -172,7 +172,7 @@ func TestTotalQueueBytes(t *testing.T) {
 func TestBurstToManyQueues(t *testing.T) {
 	for _, n := range []int{1, 5, 20, 100} {
 		l := DefaultLimits()
-	l.SlowConsumer = BlockPublisher
+		l.SlowConsumer = BlockPublisher
 		l.QueueBytes, l.TotalQueueBytes = 256*itemBytes, 2048*itemBytes
 		g := newGate(l.HoldMax, l.SlowMax)
 		var all backlog

@@ -49,7 +49,9 @@ func TestEnclaveKilledRestarts(t *testing.T) {
 		require.Equal(t, client.KindUnavailable, end.Kind, "%v", sig)
 		t.Logf("%v: noticed after %v", sig, noticed.Round(time.Millisecond))
 		require.Less(t, noticed, noticeTime+noticeTime/2, "%v; half a second for a machine that is busy", sig)
-		require.Eventually(t, func() bool { return gauge(t, sys, "scbr_enclave_restarts_total") == float64(n+1) && gauge(t, sys, "scbr_enclave_up") == 1 },
+		require.Eventually(t, func() bool {
+			return gauge(t, sys, "scbr_enclave_restarts_total") == float64(n+1) && gauge(t, sys, "scbr_enclave_up") == 1
+		},
 			patience, tick)
 	}
 	useWithCanaries(t, iss)
