@@ -18,10 +18,14 @@
 //     not mean delivered;
 //   - what is lost is counted and reported in order by Receive (LostError), and a
 //     cut tail is noticed by the enclave's heartbeats; a repeated delivery is
-//     dropped; a session whose sealed history differs from ours ends.
+//     dropped; a session whose sealed history differs from ours ends;
+//   - when a session ends another is opened, with every check anew: subscriptions
+//     go on, what was not acknowledged is sent again as it was sealed, and Receive
+//     tells where deliveries may be missing and from when on they are not
+//     (DisconnectedError, RestartedError, ResumedError).
 //
 // What it does not promise: delivery (the host may always withhold), knowledge of
-// what happened to a publication that was not acknowledged when its session ended
+// what happened to a publication that was not acknowledged when the Client ended
 // (ErrUnacknowledged), the number of messages lost when the enclave restarted
 // (RestartedError), or memory of duplicates beyond the life of the Client.
 package client
