@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/scbr/scbr/keyx"
@@ -29,7 +30,9 @@ func (h *handshake) run(ctx context.Context) error {
 	t, err := h.cfg.Transport(ctx, h.cfg.Addr)
 	if err != nil {
 		if ctx.Err() != nil {
-			return canceled(ctx, opDial)
+			e := canceled(ctx, opDial)
+			e.Err = fmt.Errorf("%w (%w)", e.Err, err)
+			return e
 		}
 		return transportError(opDial, err)
 	}

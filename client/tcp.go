@@ -3,8 +3,12 @@ package client
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"io"
+	"math"
 	"net"
+	"syscall"
 	"time"
 
 	"github.com/scbr/scbr/router/wire"
@@ -30,6 +34,9 @@ const (
 	// quicHeadStart is what QUIC has before TCP is tried beside it: more than a round
 	// trip around the world.
 	quicHeadStart = 300 * time.Millisecond
+	// nobodyPatience is what QUIC has left when TCP was refused at the same address,
+	// which is what a machine does where no router listens.
+	nobodyPatience = 3 * time.Second
 	// tcpKeepAlive and the system's count of probes find out that a router is gone.
 	tcpKeepAlive = 5 * time.Second
 )
@@ -87,8 +94,14 @@ func dialEither(ctx context.Context, viaQUIC, viaTCP func(context.Context) (io.R
 	}
 	second := attempt(viaTCP)
 	var tcpErr error
+	nobody := time.NewTimer(math.MaxInt64)
+	defer nobody.Stop()
 	for first != nil || second != nil {
 		select {
+		case <-nobody.C:
+			cancel()
+			<-first
+			return nil, &eitherError{errSilent, tcpErr}
 		case d := <-first:
 			if d.err == nil {
 				go discard(cancel, second)
@@ -101,10 +114,16 @@ func dialEither(ctx context.Context, viaQUIC, viaTCP func(context.Context) (io.R
 				return d.conn, nil
 			}
 			tcpErr, second = d.err, nil
+			if errors.Is(tcpErr, syscall.ECONNREFUSED) {
+				nobody.Reset(nobodyPatience)
+			}
 		}
 	}
 	return nil, &eitherError{quicErr, tcpErr}
 }
+
+// errSilent stands for a QUIC attempt that was given up.
+var errSilent = fmt.Errorf("no answer, and none in the %v after TCP was refused", nobodyPatience)
 
 // discard closes what the slower attempt may still bring.
 func discard(cancel context.CancelFunc, late chan dialed) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,6 +49,7 @@ func TestDialEither(t *testing.T) {
 		"both are slow, QUIC is first": {after(time.Second, quicEnd, nil), after(time.Hour, tcpEnd, nil), quicEnd, nil, time.Second},
 		"TCP fails, QUIC is slow":      {after(time.Second, quicEnd, nil), after(0, nil, broken), quicEnd, nil, time.Second},
 		"neither":                      {after(time.Second, nil, broken), after(0, nil, io.EOF), nil, broken, time.Second},
+		"nobody listens":               {never, after(0, nil, syscall.ECONNREFUSED), nil, syscall.ECONNREFUSED, quicHeadStart + nobodyPatience},
 		"the router refuses QUIC":      {after(0, nil, refused), after(0, tcpEnd, nil), nil, refused, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -27,6 +27,9 @@ func TestScripts(t *testing.T) {
 // rude runs some episodes on real processes and returns what came of them.
 func rude(t *testing.T, names ...string) []episode.Result {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("the processes are built without the race detector: nothing new to see")
+	}
 	bin := t.TempDir()
 	require.NoError(t, trial.Build(t.Context(), bin))
 	out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput()
@@ -72,8 +75,5 @@ func TestRudeNetworkOnProcesses(t *testing.T) {
 
 // TestResourcesGone: no file can be made, no descriptor opened, nothing logged, when the enclave has to be started again.
 func TestResourcesGone(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes half a minute")
-	}
 	rude(t, "log-full", "disk-full", "no-files")
 }
