@@ -164,25 +164,37 @@ func (q *queue) fits(n, items int) bool {
 	return q.bytes+n <= q.limits.QueueBytes && q.items+items <= q.limits.QueueItems
 }
 
-// makeRoom drops the oldest deliveries that the writer has not taken, whole chunks of them, until n bytes fit or nothing is left to be
-// dropped. It returns how many envelopes went.
+// makeRoom drops the oldest deliveries that the writer has not taken, whole chunks of them, until n bytes with so many envelopes fit; nothing,
+// if all of them were not enough. It returns how many envelopes went.
 func (q *queue) makeRoom(n, items int) (dropped int) {
-	for i := 0; i < len(q.pending) && !q.fits(n, items); {
-		end := i + 1
-		free := !q.pending[i].control
-		for end < len(q.pending) && q.pending[end].inside {
-			free = free && !q.pending[end].control
-			end++
+	type run struct{ from, to int }
+	var runs []run // nearly always one
+	bytes, count := q.bytes+n-q.limits.QueueBytes, q.items+items-q.limits.QueueItems
+	for i := 0; i < len(q.pending) && (bytes > 0 || count > 0); {
+		from, free := i, true
+		for i++; i < len(q.pending) && q.pending[i].inside; i++ {
+		}
+		for _, c := range q.pending[from:i] {
+			free = free && !c.control
 		}
 		if !free {
-			i = end
 			continue
 		}
-		for _, c := range q.pending[i:end] {
+		for _, c := range q.pending[from:i] {
+			bytes -= len(c.b)
+			count -= c.items
+		}
+		runs = append(runs, run{from, i})
+	}
+	if bytes > 0 || count > 0 {
+		return 0
+	}
+	for _, r := range slices.Backward(runs) {
+		for _, c := range q.pending[r.from:r.to] {
 			dropped += c.items
 			q.forget(c)
 		}
-		q.pending = slices.Delete(q.pending, i, end)
+		q.pending = slices.Delete(q.pending, r.from, r.to)
 	}
 	return dropped
 }
