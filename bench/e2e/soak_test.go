@@ -54,13 +54,7 @@ func TestSoak(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv("SCBR_SOAK")); err == nil {
 		cycles = n
 	}
-	bin := t.TempDir()
-	require.NoError(t, trial.Build(t.Context(), bin))
-	sys, err := trial.Start(t.Context(), bin, t.TempDir()+"/dev")
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, sys.Stop()) })
-	iss, err := trial.NewIssuer(sys)
-	require.NoError(t, err)
+	sys, iss := processes(t)
 	cfg, err := iss.Config("soak", "TRUE", "TRUE", 1)
 	require.NoError(t, err)
 	cfg.NoReconnect = true
@@ -85,6 +79,19 @@ func TestSoak(t *testing.T) {
 func (l level) within(base level) bool {
 	return l.goroutines <= base.goroutines+soakFew && l.files <= base.files+soakFew &&
 		l.memory <= base.memory+soakSlack && l.enclave <= base.enclave+soakSlack
+}
+
+// processes builds and starts the real ones.
+func processes(t *testing.T) (*trial.System, *trial.Issuer) {
+	t.Helper()
+	bin := t.TempDir()
+	require.NoError(t, trial.Build(t.Context(), bin))
+	sys, err := trial.Start(t.Context(), bin, t.TempDir()+"/dev")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, sys.Stop()) })
+	iss, err := trial.NewIssuer(sys)
+	require.NoError(t, err)
+	return sys, iss
 }
 
 // soak opens and ends sessions.

@@ -7,19 +7,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/scbr/scbr/bench/trial"
 	"github.com/scbr/scbr/client/cli"
 )
 
 // TestStatus: scbr status reads a real routerd, as a table and as JSON.
 func TestStatus(t *testing.T) {
-	bin := t.TempDir()
-	require.NoError(t, trial.Build(t.Context(), bin))
-	sys, err := trial.Start(t.Context(), bin, t.TempDir()+"/dev")
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, sys.Stop()) })
-	iss, err := trial.NewIssuer(sys)
-	require.NoError(t, err)
+	sys, iss := processes(t)
 	c := dialIssued(t, iss, "reader", "TRUE", "TRUE", 1)
 	require.NoError(t, c.Publish(t.Context(), event(t, "n", 1), nil))
 	run := func(args ...string) string {

@@ -8,9 +8,7 @@ import (
 	"fmt"
 	"io"
 	mrand "math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -210,24 +208,10 @@ func newAttack(v verb, seed uint64) *attack {
 	return a
 }
 
-func seeds(t *testing.T, n int) (first uint64, count int) {
-	if s, err := strconv.ParseUint(os.Getenv("SCBR_SEED"), 10, 64); err == nil {
-		return s, 1
-	}
-	if k, err := strconv.Atoi(os.Getenv("SCBR_SEEDS")); err == nil {
-		n = k
-	} else if testing.Short() {
-		n /= 20
-	}
-	first = uint64(time.Now().UnixNano())
-	t.Logf("%d seeds from %d; SCBR_SEED=N replays one, SCBR_SEEDS=N takes more", n, first)
-	return first, n
-}
-
 // TestMaliciousHost: whatever a host does to one blob, nobody is deceived; and whatever it does that changes something is noticed by a
 // client or the enclave.
 func TestMaliciousHost(t *testing.T) {
-	first, count := seeds(t, 1160)
+	first, count := judge.Seeds(t, 1160, 58)
 	d := newDomain(t)
 	type tally struct{ struck, noticed int }
 	table := map[verb]*tally{}
@@ -298,7 +282,7 @@ func TestSwappedPayloads(t *testing.T) {
 
 // TestSeveralAttacks: two or three at once still deceive nobody.
 func TestSeveralAttacks(t *testing.T) {
-	first, count := seeds(t, 400)
+	first, count := judge.Seeds(t, 400, 20)
 	d := newDomain(t)
 	for i := range uint64(count) {
 		seed := first + i

@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -148,24 +146,10 @@ func publish(t *testing.T, w *world, p plan, c *client.Client) []judge.Publicati
 	return published
 }
 
-func seeds(t *testing.T, n int) (first uint64, count int) {
-	if s, err := strconv.ParseUint(os.Getenv("SCBR_SEED"), 10, 64); err == nil {
-		return s, 1
-	}
-	if k, err := strconv.Atoi(os.Getenv("SCBR_SEEDS")); err == nil {
-		n = k
-	} else if testing.Short() {
-		n = max(1, n/8)
-	}
-	first = uint64(time.Now().UnixNano())
-	t.Logf("%d seeds from %d; SCBR_SEED=N replays one, SCBR_SEEDS=N takes more", n, first)
-	return first, n
-}
-
 // TestLossySweep: whatever the network does, every publication is acknowledged in the end, nobody is deceived, and what is missing was
 // announced.
 func TestLossySweep(t *testing.T) {
-	first, count := seeds(t, 100)
+	first, count := judge.Seeds(t, 100, 12)
 	var sum struct{ kills, delivered, announced int }
 	for i := range uint64(count) {
 		synctest.Test(t, func(t *testing.T) {
