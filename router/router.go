@@ -195,7 +195,7 @@ func (r *Router) run(ctx context.Context, ln *quic.Listener, conf *tls.Config, k
 func (r *Router) drainLogged() {
 	start := time.Now()
 	cut := r.drain()
-	r.log.Info("drained", "took", time.Since(start).Round(time.Millisecond), "sessions_cut", cut)
+	r.log.Info("drained", "took", time.Since(start).Round(time.Millisecond).String(), "sessions_cut", cut)
 }
 
 // accept starts a goroutine for every connection.

@@ -108,7 +108,7 @@ func (k *keeper) run(ctx context.Context, l *life) error {
 		if k.r.cfg.Enclave != nil {
 			return &Error{Op: "link", Kind: wire.Unavailable, Err: cause}
 		}
-		k.r.log.Error("enclave ended", "cause", cause, "lived", time.Since(began).Round(time.Millisecond))
+		k.r.log.Error("enclave ended", "cause", cause, "lived", time.Since(began).Round(time.Millisecond).String())
 		if time.Since(began) >= k.r.limits().CrashWindow {
 			k.failures = 0
 		}
@@ -187,7 +187,7 @@ func (k *keeper) pause(cause error) time.Duration {
 	if hopeless {
 		reason = fmt.Sprintf("circuit open: starting the enclave again cannot help: %v", cause)
 	}
-	k.r.log.Error("circuit open: the enclave is not started for a while", "for", l.CircuitOpen, "cause", cause)
+	k.r.log.Error("circuit open: the enclave is not started for a while", "for", l.CircuitOpen.String(), "cause", cause)
 	k.r.state.Store(&EnclaveState{Restarts: k.restarts, Circuit: true, Reason: reason})
 	return l.CircuitOpen
 }
