@@ -115,7 +115,7 @@ func EachEvent(name string, n int, seed uint64, yield func(i int, attrs []filter
 	return nil
 }
 
-// Filters returns the first n filters. A few can be contradictions: the paper's ranges never are, see Filter.Empty.
+// Filters returns the first n filters. None of them is a contradiction.
 func Filters(name string, n int, seed uint64) ([]filter.Filter, error) {
 	var all []filter.Filter
 	err := EachFilter(name, n, seed, func(_ int, preds []filter.Predicate) error {
