@@ -1,0 +1,130 @@
+package poset
+
+import (
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/scbr/scbr/bench/dataset"
+	"github.com/scbr/scbr/matcher"
+	"github.com/scbr/scbr/matcher/filter"
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	scbrRoots = 588 // of the sample; no order of insertion changes them
+	region    = 1 << 22
+)
+
+func readSCBR(t testing.TB) (ids []string, preds [][]filter.Predicate, events []filter.Event) {
+	t.Helper()
+	ops := map[string]filter.Op{"=": filter.Eq, "<=": filter.Le, ">=": filter.Ge}
+	for line := range strings.Lines(dataset.Subscriptions) {
+		f := strings.Fields(line)
+		var all []filter.Predicate
+		for i := 3; i < len(f); i += 4 {
+			require.NotZero(t, ops[f[i+2]])
+			all = append(all, filter.Predicate{Attr: f[i+1], Op: ops[f[i+2]], Value: integer(t, f[i+3])})
+		}
+		ids, preds = append(ids, f[1]), append(preds, all)
+	}
+	for line := range strings.Lines(dataset.Publications) {
+		f := strings.Fields(line)
+		var attrs []filter.Attribute
+		for i := 3; i < len(f); i += 3 {
+			attrs = append(attrs, filter.Attribute{Name: f[i+1], Value: integer(t, f[i+2])})
+		}
+		e, err := filter.NewEvent(attrs...)
+		require.NoError(t, err)
+		events = append(events, e)
+	}
+	return ids, preds, events
+}
+
+func integer(t testing.TB, s string) filter.Value {
+	i, err := strconv.ParseInt(s, 10, 64)
+	require.NoError(t, err)
+	return filter.Int(i)
+}
+
+// fill inserts preds in the given order, tagged by their index.
+func fill(t testing.TB, preds [][]filter.Predicate, order []int) *Poset {
+	p, err := New(matcher.NewHeapMemory(region, region))
+	require.NoError(t, err)
+	for _, i := range order {
+		require.NoError(t, p.Insert(preds[i], uint64(i)))
+	}
+	return p
+}
+
+func pairs(p *Poset, ids []string, events []filter.Event) int {
+	distinct := map[string]bool{}
+	for i := range events {
+		for _, tag := range p.Match(&events[i], nil) {
+			distinct[strconv.Itoa(i)+" "+ids[tag]] = true
+		}
+	}
+	return len(distinct)
+}
+
+// TestSCBRData: the known answer on SCBR's own sample, in any order of insertion.
+func TestSCBRData(t *testing.T) {
+	ids, preds, events := readSCBR(t)
+	for seed := range uint64(5) {
+		order := rand.New(rand.NewPCG(seed, 0)).Perm(len(preds))
+		p := fill(t, preds, order)
+		require.Equal(t, dataset.Pairs, pairs(p, ids, events), "seed %d", seed)
+		s := p.Stats()
+		require.Equal(t, scbrRoots, s.Roots, "seed %d", seed)
+		require.Equal(t, len(preds), s.Subscriptions)
+		require.GreaterOrEqual(t, s.Tests, uint64(scbrRoots*len(events)), "every root is tested")
+		perSub := float64(s.Bytes-anchor-nodeBytes) / float64(s.Subscriptions)
+		t.Logf("seed %d: %+v, %.0f bytes a subscription, %.0f tests an event", seed, s, perSub, float64(s.Tests)/float64(len(events)))
+		require.InDelta(t, 528, perSub, 1, "what the package comment says")
+	}
+}
+
+// TestDistinctBytes: what one distinct filter on two attributes takes.
+func TestDistinctBytes(t *testing.T) {
+	p := empty(t)
+	before := p.Stats().Bytes
+	require.NoError(t, p.Insert([]filter.Predicate{
+		{Attr: "symbol", Op: filter.Eq, Value: filter.Int(16)},
+		{Attr: "high", Op: filter.Ge, Value: filter.Int(364)},
+	}, 0))
+	require.Equal(t, 528, p.Stats().Bytes-before, "what the package comment says")
+	require.Equal(t, 152, nodeRoom+subRoom, "what the package comment says")
+}
+
+func TestMatchDoesNotAllocate(t *testing.T) {
+	_, preds, events := readSCBR(t)
+	p := fill(t, preds, rand.New(rand.NewPCG(0, 0)).Perm(len(preds)))
+	dst := make([]uint64, 0, 1024)
+	require.Zero(t, testing.AllocsPerRun(5, func() {
+		for i := range events[:100] {
+			dst = p.Match(&events[i], dst[:0])
+		}
+	}))
+}
+
+func BenchmarkMatchSCBR(b *testing.B) {
+	_, preds, events := readSCBR(b)
+	p := fill(b, preds, rand.New(rand.NewPCG(0, 0)).Perm(len(preds)))
+	dst := make([]uint64, 0, 1024)
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		dst = p.Match(&events[i%len(events)], dst[:0])
+		i++
+	}
+	b.ReportMetric(float64(p.Stats().Tests)/float64(b.N), "tests/op")
+}
+
+func BenchmarkInsertSCBR(b *testing.B) {
+	_, preds, _ := readSCBR(b)
+	order := rand.New(rand.NewPCG(0, 0)).Perm(len(preds))
+	for b.Loop() {
+		fill(b, preds, order)
+	}
+}
