@@ -4,10 +4,10 @@
 // uses it.
 //
 // A node holds one filter and the list of its subscribers; it hangs below the
-// first node on each level whose filter covers its own. Insertion
-// compares the new filter with every sibling on its way down and moves below it
-// those that it covers. Match tests every root, and the children of a node only
-// where the node matches. There is no index and no removal.
+// first node on each level whose filter covers its own. Insertion compares the
+// new filter with every sibling on its way down and moves below it those that it
+// covers. Match tests every root, and the children of a node only where the node
+// matches. There is no index and no removal.
 //
 // Node, constraints and subscribers are separate blocks, each with the header
 // that malloc would give it, in the region of a [matcher.Memory]; links are
