@@ -23,34 +23,27 @@ const writeBuffer = 1 << 16
 // number:low:high for a closed range, where - is an open side and the number is the attribute's in the schema. Those of the
 // paper's workloads are SCBR's: 0, the filter's place, S, and i, name, operator and integer for each predicate.
 func WriteFilters(w io.Writer, name string, n int, seed uint64) error {
-	g, err := start(name, n)
-	if err != nil {
-		return err
-	}
-	text, buf := g.text(), bufio.NewWriterSize(w, writeBuffer)
-	var line []byte
-	err = EachFilter(name, n, seed, func(i int, preds []filter.Predicate) error {
-		line = append(text.appendFilter(line[:0], i, preds), '\n')
-		_, err := buf.Write(line)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return buf.Flush()
+	return writeLines(EachFilter, w, name, n, seed, format.appendFilter)
 }
 
 // WriteEvents writes the first n events, one a line. The lines of A and B are tokens number=value, where the number is the
 // attribute's in the schema. Those of the paper's workloads are SCBR's: 0, 0, P, and i, name and integer for each attribute.
 func WriteEvents(w io.Writer, name string, n int, seed uint64) error {
+	return writeLines(EachEvent, w, name, n, seed, func(text format, dst []byte, _ int, attrs []filter.Attribute) []byte {
+		return text.appendEvent(dst, attrs)
+	})
+}
+
+// writeLines writes a line for each item.
+func writeLines[T any](items sequence[T], w io.Writer, name string, n int, seed uint64, appendItem func(text format, dst []byte, i int, item []T) []byte) error {
 	g, err := start(name, n)
 	if err != nil {
 		return err
 	}
 	text, buf := g.text(), bufio.NewWriterSize(w, writeBuffer)
 	var line []byte
-	err = EachEvent(name, n, seed, func(_ int, attrs []filter.Attribute) error {
-		line = append(text.appendEvent(line[:0], attrs), '\n')
+	err = items(name, n, seed, func(i int, item []T) error {
+		line = append(appendItem(text, line[:0], i, item), '\n')
 		_, err := buf.Write(line)
 		return err
 	})

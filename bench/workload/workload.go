@@ -12,7 +12,6 @@ package workload
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/scbr/scbr/matcher/filter"
 )
@@ -32,10 +31,10 @@ var (
 )
 
 // nextFilter appends the predicates of the next filter to dst.
-type nextFilter func(dst []filter.Predicate) []filter.Predicate
+type nextFilter = func(dst []filter.Predicate) []filter.Predicate
 
 // nextEvent appends the attributes of the next event to dst.
-type nextEvent func(dst []filter.Attribute) []filter.Attribute
+type nextEvent = func(dst []filter.Attribute) []filter.Attribute
 
 // generator is one workload. Filters and events come from separate streams of random numbers.
 type generator interface {
@@ -83,15 +82,7 @@ func EachFilter(name string, n int, seed uint64, yield func(i int, preds []filte
 	if err != nil {
 		return err
 	}
-	next := g.filters(seed)
-	var preds []filter.Predicate
-	for i := range n {
-		preds = next(preds[:0])
-		if err := yield(i, preds); err != nil {
-			return err
-		}
-	}
-	return nil
+	return each(g.filters(seed), n, yield)
 }
 
 // EachEvent calls yield with the attributes of events 0..n-1, in order and in the order of the text. The slice is reused
@@ -105,10 +96,15 @@ func EachEvent(name string, n int, seed uint64, yield func(i int, attrs []filter
 	if err != nil {
 		return err
 	}
-	var attrs []filter.Attribute
+	return each(next, n, yield)
+}
+
+// each draws n items, all into one slice.
+func each[T any](next func(dst []T) []T, n int, yield func(i int, item []T) error) error {
+	var item []T
 	for i := range n {
-		attrs = next(attrs[:0])
-		if err := yield(i, attrs); err != nil {
+		item = next(item[:0])
+		if err := yield(i, item); err != nil {
 			return err
 		}
 	}
@@ -117,34 +113,30 @@ func EachEvent(name string, n int, seed uint64, yield func(i int, attrs []filter
 
 // Filters returns the first n filters. None of them is a contradiction.
 func Filters(name string, n int, seed uint64) ([]filter.Filter, error) {
-	var all []filter.Filter
-	err := EachFilter(name, n, seed, func(_ int, preds []filter.Predicate) error {
-		if all == nil {
-			all = slices.Grow(all, n)
-		}
-		f, err := filter.New(preds...)
-		all = append(all, f)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return all, nil
+	return all(EachFilter, name, n, seed, func(preds []filter.Predicate) (filter.Filter, error) { return filter.New(preds...) })
 }
 
 // Events returns the first n events.
 func Events(name string, n int, seed uint64) ([]filter.Event, error) {
-	var all []filter.Event
-	err := EachEvent(name, n, seed, func(_ int, attrs []filter.Attribute) error {
-		if all == nil {
-			all = slices.Grow(all, n)
+	return all(EachEvent, name, n, seed, func(attrs []filter.Attribute) (filter.Event, error) { return filter.NewEvent(attrs...) })
+}
+
+// sequence is EachFilter or EachEvent.
+type sequence[T any] func(name string, n int, seed uint64, yield func(i int, item []T) error) error
+
+// all makes a value of each item.
+func all[T, V any](items sequence[T], name string, n int, seed uint64, value func(item []T) (V, error)) ([]V, error) {
+	var values []V
+	err := items(name, n, seed, func(i int, item []T) error {
+		if i == 0 { // the name and n are good
+			values = make([]V, 0, n)
 		}
-		e, err := filter.NewEvent(attrs...)
-		all = append(all, e)
+		v, err := value(item)
+		values = append(values, v)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return all, nil
+	return values, nil
 }

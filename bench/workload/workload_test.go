@@ -31,17 +31,22 @@ func eventText(t *testing.T, name string, n int, seed uint64) string {
 	return written(t, func(b *bytes.Buffer) error { return workload.WriteEvents(b, name, n, seed) })
 }
 
-// schema returns the attribute names by number and the set of those that are strings.
-func schema(t *testing.T, name string) (names []string, texts map[int]bool) {
-	texts = map[int]bool{}
+// schema is the attribute names by number and the set of those that are strings.
+type schema struct {
+	names []string
+	texts map[int]bool
+}
+
+func readSchema(t *testing.T, name string) schema {
+	s := schema{texts: map[int]bool{}}
 	for line := range strings.Lines(written(t, func(b *bytes.Buffer) error { return workload.WriteSchema(b, name) })) {
 		f := strings.Fields(line)
 		require.Len(t, f, 3)
-		require.Equal(t, strconv.Itoa(len(names)), f[0])
-		texts[len(names)] = f[2] == "s"
-		names = append(names, f[1])
+		require.Equal(t, strconv.Itoa(len(s.names)), f[0])
+		s.texts[len(s.names)] = f[2] == "s"
+		s.names = append(s.names, f[1])
 	}
-	return names, texts
+	return s
 }
 
 func number(t *testing.T, s string) int64 {
@@ -51,23 +56,22 @@ func number(t *testing.T, s string) int64 {
 	return i
 }
 
-// columnFilter reads a line of A or B by what its format is said to mean.
-func columnFilter(t *testing.T, name, line string) filter.Filter {
-	names, texts := schema(t, name)
+// filter reads a line of A or B by what its format is said to mean.
+func (s schema) filter(t *testing.T, line string) filter.Filter {
 	var preds []filter.Predicate
 	for _, token := range strings.Fields(line) {
 		if id, text, ok := strings.Cut(token, "="); ok {
-			require.True(t, texts[int(number(t, id))])
-			preds = append(preds, filter.Predicate{Attr: names[number(t, id)], Op: filter.Eq, Value: filter.String(text)})
+			require.True(t, s.texts[int(number(t, id))])
+			preds = append(preds, filter.Predicate{Attr: s.names[number(t, id)], Op: filter.Eq, Value: filter.String(text)})
 			continue
 		}
 		f := strings.Split(token, ":")
 		require.Len(t, f, 3)
 		if f[1] != "-" {
-			preds = append(preds, filter.Predicate{Attr: names[number(t, f[0])], Op: filter.Ge, Value: filter.Int(number(t, f[1]))})
+			preds = append(preds, filter.Predicate{Attr: s.names[number(t, f[0])], Op: filter.Ge, Value: filter.Int(number(t, f[1]))})
 		}
 		if f[2] != "-" {
-			preds = append(preds, filter.Predicate{Attr: names[number(t, f[0])], Op: filter.Le, Value: filter.Int(number(t, f[2]))})
+			preds = append(preds, filter.Predicate{Attr: s.names[number(t, f[0])], Op: filter.Le, Value: filter.Int(number(t, f[2]))})
 		}
 	}
 	f, err := filter.New(preds...)
@@ -75,14 +79,13 @@ func columnFilter(t *testing.T, name, line string) filter.Filter {
 	return f
 }
 
-func columnEvent(t *testing.T, name, line string) filter.Event {
-	names, texts := schema(t, name)
+func (s schema) event(t *testing.T, line string) filter.Event {
 	var attrs []filter.Attribute
 	for _, token := range strings.Fields(line) {
 		id, text, ok := strings.Cut(token, "=")
 		require.True(t, ok)
-		a := filter.Attribute{Name: names[number(t, id)], Value: filter.String(text)}
-		if !texts[int(number(t, id))] {
+		a := filter.Attribute{Name: s.names[number(t, id)], Value: filter.String(text)}
+		if !s.texts[int(number(t, id))] {
 			a.Value = filter.Int(number(t, text))
 		}
 		attrs = append(attrs, a)
@@ -115,11 +118,12 @@ func TestTextAndValuesAgree(t *testing.T) {
 func read(t *testing.T, name string) (filters []filter.Filter, events []filter.Event) {
 	subs, pubs := filterText(t, name, some, workload.DefaultSeed), eventText(t, name, some, workload.DefaultSeed)
 	if name == "A" || name == "B" {
+		s := readSchema(t, name)
 		for line := range strings.Lines(subs) {
-			filters = append(filters, columnFilter(t, name, line))
+			filters = append(filters, s.filter(t, line))
 		}
 		for line := range strings.Lines(pubs) {
-			events = append(events, columnEvent(t, name, line))
+			events = append(events, s.event(t, line))
 		}
 		return filters, events
 	}
