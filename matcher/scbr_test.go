@@ -3,11 +3,11 @@ package matcher_test
 import (
 	"os"
 	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/scbr/scbr/matcher"
 	"github.com/scbr/scbr/matcher/filter"
+	"github.com/scbr/scbr/matcher/matchtest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -17,44 +17,15 @@ const (
 	scbrPubs  = "../bench/dataset/p10k.txt"
 )
 
-// readSCBR is a reader of its own, so that package offline's is not what both
-// sides of a comparison rest on.
 func readSCBR(t testing.TB) (ids []string, preds [][]filter.Predicate, events []filter.Event) {
 	t.Helper()
-	ops := map[string]filter.Op{"=": filter.Eq, "<=": filter.Le, ">=": filter.Ge}
-	for _, f := range fields(t, scbrSubs) {
-		var all []filter.Predicate
-		for i := 3; i < len(f); i += 4 {
-			require.NotZero(t, ops[f[i+2]])
-			all = append(all, filter.Predicate{Attr: f[i+1], Op: ops[f[i+2]], Value: integer(t, f[i+3])})
-		}
-		ids, preds = append(ids, f[1]), append(preds, all)
-	}
-	for _, f := range fields(t, scbrPubs) {
-		var attrs []filter.Attribute
-		for i := 3; i < len(f); i += 3 {
-			attrs = append(attrs, filter.Attribute{Name: f[i+1], Value: integer(t, f[i+2])})
-		}
-		e, err := filter.NewEvent(attrs...)
-		require.NoError(t, err)
-		events = append(events, e)
-	}
+	subs, err := os.ReadFile(scbrSubs)
+	require.NoError(t, err)
+	pubs, err := os.ReadFile(scbrPubs)
+	require.NoError(t, err)
+	ids, preds, events, err = matchtest.Sample(string(subs), string(pubs))
+	require.NoError(t, err)
 	return ids, preds, events
-}
-
-func fields(t testing.TB, file string) (all [][]string) {
-	b, err := os.ReadFile(file)
-	require.NoError(t, err)
-	for line := range strings.Lines(string(b)) {
-		all = append(all, strings.Fields(line))
-	}
-	return all
-}
-
-func integer(t testing.TB, s string) filter.Value {
-	i, err := strconv.ParseInt(s, 10, 64)
-	require.NoError(t, err)
-	return filter.Int(i)
 }
 
 func fill(t testing.TB, preds [][]filter.Predicate) (*matcher.Store, []matcher.Handle) {

@@ -158,19 +158,28 @@ func (p *Poset) newConstraint(c *constraint) int {
 	return off
 }
 
+// list says which fields make a list: of the owner its first and last block, of
+// each block the next one.
+type list struct{ first, last, next int }
+
+// push appends a block to a list of owner.
+func (p *Poset) push(owner int, of list, block int) {
+	p.touch(owner)
+	if last := p.get(owner, of.last); last != 0 {
+		p.touch(last)
+		p.link(last, of.next, block)
+	} else {
+		p.link(owner, of.first, block)
+	}
+	p.link(owner, of.last, block)
+}
+
 // newSub appends a subscriber to a node's list.
 func (p *Poset) newSub(n int, tag uint64) {
 	s := p.block(subBytes)
 	p.link(s, subNode, n)
 	p.put(s, subTag, tag)
-	p.touch(n)
-	if last := p.get(n, nodeLastSub); last != 0 {
-		p.touch(last)
-		p.link(last, subNext, s)
-	} else {
-		p.link(n, nodeFirstSub, s)
-	}
-	p.link(n, nodeLastSub, s)
+	p.push(n, list{nodeFirstSub, nodeLastSub, subNext}, s)
 }
 
 // name is the attribute of a stored constraint.

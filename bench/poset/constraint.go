@@ -14,39 +14,32 @@ type bound struct {
 	open bool // the number itself is outside
 }
 
-// closed is the bound at a number, which belongs to the interval.
-func closed(v filter.Value) bound {
-	if v.Type() == filter.TypeFloat {
-		return bound{bits: math.Float64bits(v.Float()), typ: filter.TypeFloat}
+// boundAt is an end of an interval in package filter's normal form.
+func boundAt(b filter.Bound) bound {
+	switch {
+	case !b.Set:
+		return bound{}
+	case b.Value.Type() == filter.TypeFloat:
+		return bound{bits: math.Float64bits(b.Value.Float()), typ: filter.TypeFloat, open: b.Open}
 	}
-	return bound{bits: uint64(v.Int()), typ: filter.TypeInt}
-}
-
-func opened(v filter.Value) bound {
-	b := closed(v)
-	b.open = true
-	return b
+	return bound{bits: uint64(b.Value.Int()), typ: filter.TypeInt, open: b.Open}
 }
 
 func (b bound) set() bool { return b.typ != 0 }
-
-// compare orders a number against the bound, exactly.
-func (b bound) compare(v filter.Value) int {
-	at := filter.Int(int64(b.bits))
-	if b.typ == filter.TypeFloat {
-		at, _ = filter.Float(math.Float64frombits(b.bits)) // finite: filter.New saw it
-	}
-	order, _ := v.Compare(at)
-	return order
-}
 
 // value is the number at a bound that is set.
 func (b bound) value() filter.Value {
 	if b.typ == filter.TypeInt {
 		return filter.Int(int64(b.bits))
 	}
-	v, _ := filter.Float(math.Float64frombits(b.bits))
+	v, _ := filter.Float(math.Float64frombits(b.bits)) // finite: filter.New saw it
 	return v
+}
+
+// compare orders a number against the bound, exactly.
+func (b bound) compare(v filter.Value) int {
+	order, _ := v.Compare(b.value())
+	return order
 }
 
 // constraint is everything a filter says about one attribute: one string, or an
@@ -101,27 +94,4 @@ func tighterHigh(c, d bound) bool {
 	}
 	order := d.compare(c.value())
 	return order < 0 || order == 0 && c.open && !d.open
-}
-
-// narrow intersects c with d, on the same attribute; false means nothing is
-// left. Numbers are a dense order.
-func (c *constraint) narrow(d *constraint) bool {
-	if c.isText || d.isText {
-		return c.covers(d)
-	}
-	if tighterLow(d.lo, c.lo) {
-		c.lo = d.lo
-	}
-	if tighterHigh(d.hi, c.hi) {
-		c.hi = d.hi
-	}
-	return !c.contradicts()
-}
-
-func (c *constraint) contradicts() bool {
-	if c.isText || !c.lo.set() || !c.hi.set() {
-		return false
-	}
-	order := c.hi.compare(c.lo.value())
-	return order > 0 || order == 0 && (c.lo.open || c.hi.open)
 }

@@ -3,12 +3,12 @@ package poset
 import (
 	"math/rand/v2"
 	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/scbr/scbr/bench/dataset"
 	"github.com/scbr/scbr/matcher"
 	"github.com/scbr/scbr/matcher/filter"
+	"github.com/scbr/scbr/matcher/matchtest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -19,33 +19,9 @@ const (
 
 func readSCBR(t testing.TB) (ids []string, preds [][]filter.Predicate, events []filter.Event) {
 	t.Helper()
-	ops := map[string]filter.Op{"=": filter.Eq, "<=": filter.Le, ">=": filter.Ge}
-	for line := range strings.Lines(dataset.Subscriptions) {
-		f := strings.Fields(line)
-		var all []filter.Predicate
-		for i := 3; i < len(f); i += 4 {
-			require.NotZero(t, ops[f[i+2]])
-			all = append(all, filter.Predicate{Attr: f[i+1], Op: ops[f[i+2]], Value: integer(t, f[i+3])})
-		}
-		ids, preds = append(ids, f[1]), append(preds, all)
-	}
-	for line := range strings.Lines(dataset.Publications) {
-		f := strings.Fields(line)
-		var attrs []filter.Attribute
-		for i := 3; i < len(f); i += 3 {
-			attrs = append(attrs, filter.Attribute{Name: f[i+1], Value: integer(t, f[i+2])})
-		}
-		e, err := filter.NewEvent(attrs...)
-		require.NoError(t, err)
-		events = append(events, e)
-	}
-	return ids, preds, events
-}
-
-func integer(t testing.TB, s string) filter.Value {
-	i, err := strconv.ParseInt(s, 10, 64)
+	ids, preds, events, err := matchtest.Sample(dataset.Subscriptions, dataset.Publications)
 	require.NoError(t, err)
-	return filter.Int(i)
+	return ids, preds, events
 }
 
 // fill inserts preds in the given order, tagged by their index.

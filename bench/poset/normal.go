@@ -1,11 +1,6 @@
 package poset
 
-import (
-	"slices"
-	"strings"
-
-	"github.com/scbr/scbr/matcher/filter"
-)
+import "github.com/scbr/scbr/matcher/filter"
 
 // conjunction is a filter in normal form: one constraint for each attribute,
 // ascending by name; or a contradiction, which has none.
@@ -14,58 +9,50 @@ type conjunction struct {
 	never       bool
 }
 
-// normalise checks predicates and brings them to normal form.
+// normalise checks predicates and brings them to package filter's normal form.
 func normalise(preds []filter.Predicate) (conjunction, error) {
-	if _, err := filter.New(preds...); err != nil {
+	normal, err := filter.New(preds...)
+	if err != nil {
 		return conjunction{}, &Error{Op: "insert", Kind: BadFilter, Err: err}
 	}
-	var f conjunction
-	own := slices.Clone(preds)
-	slices.SortStableFunc(own, func(a, b filter.Predicate) int { return strings.Compare(a.Attr, b.Attr) })
-	for i := range own {
-		c, ok := single(own[i])
-		if !ok {
+	for i := range preds {
+		if !takes(&preds[i]) {
 			return conjunction{}, &Error{Op: "insert", Kind: Unsupported}
 		}
-		if i > 0 && own[i-1].Attr == own[i].Attr {
-			last := &f.constraints[len(f.constraints)-1]
-			f.never = !last.narrow(&c) || f.never
-			continue
-		}
-		f.never = f.never || c.contradicts()
-		f.constraints = append(f.constraints, c)
 	}
-	if f.never {
-		f.constraints = nil
+	f := conjunction{never: normal.Empty()}
+	for i := range normal.Len() {
+		f.constraints = append(f.constraints, constraintOf(normal.At(i)))
 	}
 	return f, nil
 }
 
-// single is the constraint of one predicate; false means there is none.
-func single(p filter.Predicate) (constraint, bool) {
-	c := constraint{name: []byte(p.Attr)}
-	if p.Op == filter.Eq && p.Value.Type() == filter.TypeString {
-		c.isText, c.text = true, []byte(p.Value.Str())
-		return c, true
-	}
-	if !p.Value.IsNumber() {
-		return c, false
-	}
+// takes reports whether this structure has the predicate's operator for values of
+// its type.
+func takes(p *filter.Predicate) bool {
 	switch p.Op {
 	case filter.Eq:
-		c.lo, c.hi = closed(p.Value), closed(p.Value)
-	case filter.Lt:
-		c.hi = opened(p.Value)
-	case filter.Le:
-		c.hi = closed(p.Value)
-	case filter.Gt:
-		c.lo = opened(p.Value)
-	case filter.Ge:
-		c.lo = closed(p.Value)
-	case filter.Between:
-		c.lo, c.hi = closed(p.Value), closed(p.High)
+		return p.Value.IsNumber() || p.Value.Type() == filter.TypeString
+	case filter.Lt, filter.Le, filter.Gt, filter.Ge, filter.Between:
+		return p.Value.IsNumber()
 	default:
-		return c, false
+		return false
 	}
-	return c, true
+}
+
+// constraintOf is what such predicates come to on one attribute: a value, or an
+// interval of numbers.
+func constraintOf(from filter.Constraint) constraint {
+	c := constraint{name: []byte(from.Attr())}
+	if from.Kind() != filter.Point {
+		c.lo, c.hi = boundAt(from.Low()), boundAt(from.High())
+		return c
+	}
+	if v := from.Point(); v.Type() == filter.TypeString {
+		c.isText, c.text = true, []byte(v.Str())
+	} else {
+		c.lo = boundAt(filter.Bound{Value: v, Set: true})
+		c.hi = c.lo
+	}
+	return c
 }

@@ -9,12 +9,15 @@ import (
 // never tested; that it is not at 0 lets 0 be no link.
 const anchor = 64
 
+// toucher is a Memory that counts what is read.
+type toucher interface{ Touch(off, n int) }
+
 // Poset is the structure. Everything that grows is in its Memory.
 type Poset struct {
 	mem       matcher.Memory
 	region    []byte
-	toucher   interface{ Touch(off, n int) } // nil: nobody counts
-	end       int                            // first byte never handed out
+	toucher   toucher // nil: nobody counts
+	end       int     // first byte never handed out
 	committed int
 
 	nodes, subs     int
@@ -35,7 +38,7 @@ type Stats struct {
 // *matcher.Error of Kind EPCBudget where not even that fits.
 func New(mem matcher.Memory) (*Poset, error) {
 	p := &Poset{mem: mem, region: mem.Region(), end: anchor}
-	p.toucher, _ = mem.(interface{ Touch(off, n int) })
+	p.toucher, _ = mem.(toucher)
 	if err := p.reserve(nodeBytes); err != nil {
 		return nil, err
 	}
@@ -118,16 +121,9 @@ func (p *Poset) adopt(parent, n int, f *conjunction) {
 
 // append makes n the last child of parent.
 func (p *Poset) append(parent, n int) {
-	p.touch(parent)
 	p.link(n, nodeParent, parent)
 	p.link(n, nodeNext, 0)
-	if last := p.get(parent, nodeLastChild); last != 0 {
-		p.touch(last)
-		p.link(last, nodeNext, n)
-	} else {
-		p.link(parent, nodeFirstChild, n)
-	}
-	p.link(parent, nodeLastChild, n)
+	p.push(parent, list{nodeFirstChild, nodeLastChild, nodeNext}, n)
 }
 
 // Match appends the tags of the subscriptions that e satisfies to dst, each as
