@@ -336,7 +336,7 @@ func (s *fakeSession) envelope(h *message.Header) (*message.Envelope, error) {
 	}
 	e.AttributeHash = keyx.AttributeHash(&salt, h.Attrs)
 	for id := range uint32(100) {
-		if where, ok := s.subs[id]; ok && where.Match(event) {
+		if where, ok := s.subs[id]; ok && where.Match(&event) {
 			e.Subscriptions = append(e.Subscriptions, id)
 		}
 	}

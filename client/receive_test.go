@@ -49,7 +49,7 @@ func TestMeddledDeliveriesAreRefusedAndOthersGoOn(t *testing.T) {
 	}
 	// An insider who knows the content key reseals another payload.
 	reseal := func(e *message.Envelope, p []byte) []byte {
-		return keyx.SealPayload(nil, &e.CK, &[16]byte{}, filter.Event{}.AppendBinary(nil), []byte("forged"), 0)
+		return keyx.SealPayload(nil, &e.CK, &[16]byte{}, new(filter.Event).AppendBinary(nil), []byte("forged"), 0)
 	}
 	for _, tc := range []struct {
 		name, reason string
@@ -115,7 +115,7 @@ func TestSwappedPayloadsAreBothRefused(t *testing.T) {
 	s.do(func() {
 		msg := message.BeginDeliver(nil, 0, s.delivered)
 		for counter := uint64(1); counter <= 2; counter++ {
-			h := message.Header{Run: c.Run(), Counter: counter, Attrs: filter.Event{}.AppendBinary(nil)}
+			h := message.Header{Run: c.Run(), Counter: counter, Attrs: new(filter.Event).AppendBinary(nil)}
 			e, err := s.envelope(&h)
 			require.NoError(t, err)
 			e.Run, e.Subscriptions = 1, []uint32{sub.ID()}
@@ -396,7 +396,7 @@ func TestDuplicatesAreDroppedAndCounted(t *testing.T) {
 			var salt [16]byte
 			require.NoError(t, s.session.Content.Derive(c.Run(), counter, &e.CK, &salt))
 			e.Commitment = keyx.Commit(&id, &e.CK, sealed)
-			e.AttributeHash = keyx.AttributeHash(&salt, filter.Event{}.AppendBinary(nil))
+			e.AttributeHash = keyx.AttributeHash(&salt, new(filter.Event).AppendBinary(nil))
 			msg, err := message.AppendEnvelope(message.BeginDeliver(nil, 0, s.delivered), &e)
 			require.NoError(t, err)
 			require.NoError(t, message.FinishDeliver(msg, 1))

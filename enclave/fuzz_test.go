@@ -233,7 +233,8 @@ func (c *client) requireMatched(out []abi.Frame, p publication, subs map[uint32]
 	t.Helper()
 	var want []uint32
 	for id := range uint32(4) {
-		if where, ok := subs[id]; ok && mustParse(where).Match(event(t, "x", x)) {
+		e := event(t, "x", x)
+		if where, ok := subs[id]; ok && mustParse(where).Match(&e) {
 			want = append(want, id)
 		}
 	}

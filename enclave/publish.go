@@ -110,7 +110,7 @@ func (c *Core) judge(s *session, h *message.Header) keyx.Kind {
 		return keyx.KindStale
 	case c.work.event.DecodeBorrow(h.Attrs) != nil:
 		return keyx.KindBadEvent
-	case s.grant.Publish == nil || !s.grant.Publish.Match(c.work.event):
+	case s.grant.Publish == nil || !s.grant.Publish.Match(&c.work.event):
 		return keyx.KindNotAuthorized
 	default:
 		return keyx.KindOK

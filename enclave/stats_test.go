@@ -55,7 +55,7 @@ func TestStatsDoNotTellEqualFilters(t *testing.T) {
 		}
 		kept[name] = w.core.store.Stats()
 	}
-	require.Less(t, kept["right"].Nodes, kept["wrong"].Nodes, "the store does share equal filters")
+	require.Less(t, kept["right"].Clusters, kept["wrong"].Clusters, "the store does keep equal filters together")
 	require.Less(t, kept["right"].Bytes, kept["wrong"].Bytes, "and the exact size shows it")
 	require.Equal(t, told["right"], told["wrong"])
 	require.NotEqual(t, told["right"][0], told["right"][1], "subscriptions are counted")

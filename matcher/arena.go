@@ -7,8 +7,8 @@ const (
 	// commitStep is the granularity of Memory.Commit: one page, so that a small
 	// store costs what it needs.
 	commitStep = 4096
-	// maxRegion is what a block number addresses with the top bit left free for
-	// the strings of a query (see intern.go).
+	// maxRegion is what a block number addresses with the top bit left free to
+	// tell leaves from nodes (see hamt.go).
 	maxRegion = 1 << 34
 	// smallBins is the number of exact bins: every filter of ordinary size.
 	smallBins = 64
@@ -16,6 +16,8 @@ const (
 	allBins = smallBins + 32
 	// binScan bounds the search of a bin whose blocks may be too small.
 	binScan = 8
+	// slackWords is what the kernel may read beyond a block's last row.
+	slackWords = 8
 	// minBlock holds the links and the footer of a free block.
 	minBlock = 2
 )
@@ -28,20 +30,23 @@ const (
 )
 
 // arena hands out blocks of 64-bit words inside a Memory. A block is known by
-// the number of its first word, never 0. The low half of that word is the
-// arena's: size and two flags; the high half belongs to whoever holds the
-// block. Free neighbours are joined at once (boundary tags), so memory that
-// held one shape of filter can hold another. Every operation is bounded.
+// the number of its first word, never 0. That word is the arena's: size and two
+// flags in the low half, the place in the current transaction in the high one;
+// readers never look at it. Free neighbours are joined at once (boundary tags),
+// so memory that held one kind of object can hold another. Every operation is
+// bounded.
 //
 // A free block links its bin by the high half of word 0 (next) and the low half
 // of word 1 (previous); the high half of its last word repeats its size.
 type arena struct {
 	mem       Memory
 	w         []uint64
-	b         []byte // the same bytes, for text
-	end       uint32 // first word never handed out; the block before it is in use
-	committed int    // bytes
-	used      uint32 // words in use
+	h         []uint32 // the same memory by halves of a word
+	b         []byte   // and by bytes
+	end       uint32   // first word never handed out; the block before it is in use
+	committed int      // bytes
+	used      uint32   // words in use
+	reserve   uint32   // words that only a removal may take
 	bins      [allBins]uint32
 	full      [2]uint64 // which bins have blocks
 }
@@ -169,7 +174,7 @@ func (a *arena) find(n uint32) uint32 {
 
 // extend makes n words beyond end usable.
 func (a *arena) extend(n uint32) error {
-	need := (int(a.end) + int(n)) * wordBytes
+	need := (int(a.end) + int(n) + slackWords + int(a.reserve)) * wordBytes
 	if need <= a.committed {
 		return nil
 	}

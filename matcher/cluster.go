@@ -1,105 +1,214 @@
 package matcher
 
-func (s *Store) clusterSize(c uint32) uint32 { return high(s.a.w[c+clusterRoots]) }
+import (
+	"sort"
 
-func (s *Store) hashCluster(attr uint32, k key) uint64 {
-	return s.hash.pair(uint64(attr)|uint64(k.sub)<<32, k.key)
+	"github.com/scbr/scbr/matcher/filter"
+)
+
+// A cluster is the filters that share one equality, or the filters without any:
+// a leaf of the HAMT of clusters that leads to pages in the order of their lanes.
+//
+//	word 1  hash
+//	word 2  unused | number of the cluster
+//	word 3  the value: its key, or the reference of a string
+//	word 4  attribute's name | what word 3 is
+//	word 5  pages | lanes
+//	2 words for each page: order of its first lane; reference | number
+const (
+	clusterValue = 3
+	clusterAttr  = 4
+	clusterSize  = 5
+	clusterPages = 6
+
+	// What word 3 is: up to subMax the sub of a key.
+	valueString = 1 << 16
+	valueRange  = 1 << 17 // nothing: the cluster of filters without equality
+)
+
+// place is a value that keys a cluster.
+type place struct {
+	attr  uint32
+	value uint64
+	mark  uint32
+	hash  uint64
+	text  string // valueString
 }
 
-// findCluster returns the cluster of filters with attr = k, or 0.
-func (s *Store) findCluster(attr uint32, k key) uint32 {
-	w := s.a.w
-	c := s.clusters.first(&s.a, s.hashCluster(attr, k))
-	for c != 0 && (w[c+clusterKey] != k.key || w[c+clusterAttr] != pack(attr, uint32(k.sub))) {
-		c = high(w[c])
+func (s *Store) placeOf(attr uint32, v filter.Value) place {
+	if v.Type() == filter.TypeString {
+		h := s.hash.text(v.Str())
+		return place{attr: attr, mark: valueString, hash: s.hash.pair(uint64(attr)|valueString<<32, h), text: v.Str()}
 	}
-	return c
+	k := scalarKey(v)
+	return place{attr: attr, value: k.key, mark: uint32(k.sub), hash: s.hash.pair(uint64(attr)|uint64(k.sub)<<32, k.key)}
 }
 
-// chooseCluster picks a filter's cluster, or makes it: of the clusters of its
-// equalities the one with the fewest nodes, and among equals that of the
-// attribute with the most clusters, because such an attribute has many values.
-// A filter without equality goes to the smallest range cluster of its
-// attributes. It returns where the implied entry is, or -1.
-func (s *Store) chooseCluster(e []uint64) (c uint32, implied int, err error) {
-	if kind := kindOf(e[0]); kind == entryTrue || kind == entryFalse {
-		return 0, -1, nil
+// lookCluster returns the cluster of a place, or 0. taken says that another one
+// has its hash.
+func (a *arena) lookCluster(trie uint32, k *place) (c uint32, taken bool) {
+	c = a.descend(trie, k.hash)
+	if c == 0 || a.w[c+leafHash] != k.hash {
+		return 0, false
 	}
-	implied = -1
-	var best, bestSpread uint32
-	for i := 0; i < len(e); i += int(kindOf(e[i]).words()) {
-		if kindOf(e[i]) != entryEqual {
-			continue
+	if a.w[c+clusterAttr] != pack(k.attr, k.mark) {
+		return 0, true
+	}
+	if k.mark == valueString {
+		if a.text(uint32(a.w[c+clusterValue])) != k.text {
+			return 0, true
 		}
-		attr, size := low(e[i]), uint32(0)
-		found := s.findCluster(attr, key{e[i+1], lowSub(e[i])})
-		if found != 0 {
-			size = s.clusterSize(found)
-		}
-		spread := low(s.a.w[attr+nameIndex])
-		if implied < 0 || size < best || size == best && spread > bestSpread {
-			c, implied, best, bestSpread = found, i, size, spread
-		}
+		return c, false
 	}
-	if implied < 0 {
-		c, err = s.chooseRange(e)
-		return c, -1, err
+	if a.w[c+clusterValue] != k.value {
+		return 0, true
 	}
-	if c == 0 {
-		c, err = s.newKeyed(low(e[implied]), key{e[implied+1], lowSub(e[implied])})
-	}
-	return c, implied, err
+	return c, false
 }
 
-func (s *Store) newKeyed(attr uint32, k key) (uint32, error) {
-	c, err := s.a.alloc(clusterWords)
+func (a *arena) clusterPages(c uint32) int { return int(low(a.w[c+clusterSize])) }
+func (a *arena) clusterLanes(c uint32) int { return int(high(a.w[c+clusterSize])) }
+func (a *arena) clusterID(c uint32) uint32 { return high(a.w[c+leafChain]) }
+
+func (a *arena) clusterPage(c uint32, i int) uint32 {
+	return low(a.w[int(c)+clusterPages+2*i+1])
+}
+
+// findPage returns the place of the page in which a lane of an order belongs.
+func (a *arena) findPage(c uint32, order uint64) int {
+	n := a.clusterPages(c)
+	w := a.w[int(c)+clusterPages:]
+	return max(sort.Search(n, func(i int) bool { return w[2*i] > order })-1, 0)
+}
+
+// pageAt returns the place of a page.
+func (a *arena) pageAt(c, ref uint32) int {
+	for i := range a.clusterPages(c) {
+		if a.clusterPage(c, i) == ref {
+			return i
+		}
+	}
+	panic("matcher: page is not in its cluster")
+}
+
+// newCluster makes the cluster of a place, without pages and not yet findable.
+func (s *Store) newCluster(k *place) (uint32, error) {
+	id, err := s.newID(&s.clusters)
+	if err != nil {
+		return 0, err
+	}
+	c, err := s.make(clusterPages)
 	if err != nil {
 		return 0, err
 	}
 	w := s.a.w
-	w[c+clusterAttr] = pack(attr, uint32(k.sub))
-	w[c+clusterKey] = k.key
-	w[c+clusterRoots] = 0
-	s.clusters.add(&s.a, s.hashCluster(attr, k), c)
-	w[attr+nameIndex]++
-	return c, nil
-}
-
-func (s *Store) chooseRange(e []uint64) (uint32, error) {
-	w := s.a.w
-	attr, best := uint32(0), uint32(0)
-	for i := 0; i < len(e); i += int(kindOf(e[i]).words()) {
-		size := uint32(0)
-		if c := high(w[low(e[i])+nameIndex]); c != 0 {
-			size = s.clusterSize(c)
-		}
-		if attr == 0 || size < best {
-			attr, best = low(e[i]), size
-		}
-	}
-	if c := high(w[attr+nameIndex]); c != 0 {
+	w[c+leafHash], w[c+leafChain] = k.hash, pack(0, id)
+	w[c+clusterValue], w[c+clusterAttr], w[c+clusterSize] = k.value, pack(k.attr, k.mark), 0
+	s.setEntry(&s.clusters, id, uint64(c))
+	if k.mark == valueRange {
+		s.tx.root.ranges = c
 		return c, nil
 	}
-	c, err := s.a.alloc(clusterWords)
-	if err != nil {
+	if k.mark == valueString {
+		text, err := s.internString(k.text)
+		if err != nil {
+			return 0, err
+		}
+		w[c+clusterValue] = uint64(text)
+	}
+	s.set(k.attr+textUses, w[k.attr+textUses]+1+1<<32)
+	s.setKeyed(k.attr)
+	if s.tx.root.clusters, err = s.trieAdd(s.tx.root.clusters, c); err != nil {
 		return 0, err
 	}
-	w[c+clusterAttr] = pack(attr, clusterRange)
-	w[c+clusterKey], w[c+clusterRoots] = 0, 0
-	w[attr+nameIndex] = withHigh(w[attr+nameIndex], c)
+	s.tx.root.clusterCount++
 	return c, nil
 }
 
-// dropCluster takes out an empty cluster.
-func (s *Store) dropCluster(c uint32) {
-	w := s.a.w
-	attr, mark := low(w[c+clusterAttr]), high(w[c+clusterAttr])
-	if mark == clusterRange {
-		w[attr+nameIndex] = withHigh(w[attr+nameIndex], 0)
-	} else {
-		k := key{w[c+clusterKey], uint16(mark)}
-		s.clusters.remove(&s.a, s.hashCluster(attr, k), c)
-		w[attr+nameIndex]--
+// splice is a copy of a cluster with pages of its own: in the place of cut
+// pages from i on there are those of the drafts.
+func (s *Store) splice(c uint32, i, cut int, with ...*draft) (uint32, error) {
+	n := s.a.clusterPages(c) - cut + len(with)
+	if n == 0 {
+		return 0, s.dropCluster(c)
 	}
-	s.a.free(c)
+	q, err := s.make(clusterPages + 2*uint32(n))
+	if err != nil {
+		return 0, err
+	}
+	s.maxCluster = max(s.maxCluster, clusterPages+2*uint32(n))
+	w := s.a.w
+	copy(w[q+1:], w[c+1:int(c)+clusterPages+2*i])
+	at := int(q) + clusterPages + 2*i
+	for _, t := range with {
+		w[at], w[at+1] = t.seps[0], pack(t.old, t.id)
+		at += 2
+	}
+	rest := int(c) + clusterPages + 2*(i+cut)
+	copy(w[at:], w[rest:int(c)+clusterPages+2*s.a.clusterPages(c)])
+	lanes := s.a.clusterLanes(c)
+	w[q+clusterSize] = pack(uint32(n), uint32(lanes))
+	return q, s.replaceCluster(c, q)
+}
+
+// patchCluster is a copy of a cluster with another page in place i.
+func (s *Store) patchCluster(c uint32, i int, ref uint32) (uint32, error) {
+	words := clusterPages + 2*uint32(s.a.clusterPages(c))
+	q, err := s.make(words)
+	if err != nil {
+		return 0, err
+	}
+	w := s.a.w
+	copy(w[q+1:q+words], w[c+1:c+words])
+	p := s.a.page(ref)
+	at := int(q) + clusterPages + 2*i
+	w[at], w[at+1] = w[p.seps], pack(ref, s.a.pageID(ref))
+	return q, s.replaceCluster(c, q)
+}
+
+func (s *Store) replaceCluster(c, q uint32) error {
+	s.setEntry(&s.clusters, s.a.clusterID(q), uint64(q))
+	if high(s.a.w[q+clusterAttr])&valueRange != 0 {
+		s.tx.root.ranges = q
+	} else {
+		root, err := s.trieSwap(s.tx.root.clusters, q)
+		if err != nil {
+			return err
+		}
+		s.tx.root.clusters = root
+	}
+	s.drop(c)
+	return nil
+}
+
+// dropCluster takes out a cluster that has no pages any more.
+func (s *Store) dropCluster(c uint32) error {
+	w := s.a.w
+	s.freeID(&s.clusters, s.a.clusterID(c))
+	attr, mark := low(w[c+clusterAttr]), high(w[c+clusterAttr])
+	if mark == valueRange {
+		s.tx.root.ranges = 0
+		s.drop(c)
+		return nil
+	}
+	root, err := s.trieCut(s.tx.root.clusters, c)
+	if err != nil {
+		return err
+	}
+	s.tx.root.clusters = root
+	s.tx.root.clusterCount--
+	if mark == valueString {
+		if err := s.unuseString(uint32(w[c+clusterValue])); err != nil {
+			return err
+		}
+	}
+	s.set(attr+textUses, w[attr+textUses]-1<<32)
+	s.drop(c)
+	return s.unuseName(attr)
+}
+
+// addLanes changes the number of lanes of a cluster that is not visible yet.
+func (s *Store) addLanes(c uint32, n int) {
+	s.a.w[c+clusterSize] += uint64(n) << 32
+	s.tx.root.lanes += uint32(n)
 }

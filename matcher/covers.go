@@ -1,157 +1,264 @@
 package matcher
 
-// interval is an entry's set of keys; for strings it is only their class.
-type interval struct {
-	lo, hi key
-	kind   entryKind
-	ends   uint64 // entryStrings: word 1
+import (
+	"cmp"
+	"slices"
+
+	"github.com/scbr/scbr/matcher/filter"
+)
+
+// query is a conjunction that stored filters are asked to cover.
+type query struct {
+	terms []queryTerm
+	where [256]uint8 // low byte of a name: index of its term; later ones are found by search
 }
 
-func readInterval(words []uint64) interval {
-	head := words[0]
-	v := interval{kind: kindOf(head), lo: key{key: keyNegInf}, hi: key{key: keyPosInf}}
-	switch v.kind {
-	case entryEqual:
-		v.lo = key{words[1], lowSub(head)}
-		v.hi = v.lo
-	case entryLow:
-		v.lo = key{words[1], lowSub(head)}
-	case entryHigh:
-		v.hi = key{words[1], highSub(head)}
-	case entryBetween:
-		v.lo, v.hi = key{words[1], lowSub(head)}, key{words[2], highSub(head)}
-	case entryStrings:
-		v.ends = words[1]
-		v.lo.sub, v.hi.sub = lowSub(head), highSub(head)
-		if head&entryPrefix != 0 {
-			v.hi.sub = 1
+type queryTerm struct {
+	term
+	row
+}
+
+// init takes the terms of a conjunction.
+func (q *query) init(s *Store, terms []term) {
+	q.terms = q.terms[:0]
+	for i := range q.where {
+		q.where[i] = absent
+	}
+	for _, t := range terms {
+		if t.name == 0 {
+			continue // no stored filter mentions it
 		}
-	default: // no ends
+		if q.where[byte(t.name)] == absent {
+			q.where[byte(t.name)] = uint8(len(q.terms))
+		}
+		q.terms = append(q.terms, queryTerm{t, s.newRow(t.name, t.c)})
 	}
-	return v
 }
 
-// covers reports whether the filter with entries f covers the one with
-// entries g, exactly as filter.Filter.Covers does.
-func (s *Store) covers(f, g []uint64) bool {
-	if kindOf(f[0]) == entryTrue || kindOf(g[0]) == entryFalse {
-		return true
+// find returns the term about a name, or nil.
+func (q *query) find(name uint32) *queryTerm {
+	i := int(q.where[byte(name)])
+	for ; i < len(q.terms); i++ {
+		if q.terms[i].term.name == name {
+			return &q.terms[i]
+		}
 	}
-	if kindOf(f[0]) == entryFalse || kindOf(g[0]) == entryTrue {
-		return false
+	return nil
+}
+
+// cells returns the cells between which all values are that a constraint admits.
+func (t *queryTerm) hull(c scale) (lo, hi byte) {
+	switch t.kind {
+	case rowTexts:
+		return cellString, cellTop
+	case rowMixed:
+		return cellBool, cellTop
+	default:
+		return t.cells(c)
 	}
-	for {
-		attr := low(f[0])
-		for low(g[0]) != attr {
-			if low(g[0]) > attr || g[0]&entryLast != 0 {
+}
+
+// covers reports whether a compact row of a lane admits all that the term does.
+func (t *queryTerm) within(lo, hi int32) bool {
+	return t != nil && t.kind == rowNumbers && lo <= t.hlo && t.hhi <= hi
+}
+
+// coverers calls visit for each lane of a state that covers a conjunction, until
+// visit returns false. id is the lane's handle, or, if it is a part, the
+// reference of its whole with wholeBit.
+func (s *Store) coverers(at *root, terms []term, visit func(id uint32, tag uint64) bool) bool {
+	q := &s.work.query
+	q.init(s, terms)
+	for i := range q.terms {
+		t := &q.terms[i]
+		var v filter.Value
+		needs := uint32(0)
+		switch t.c.Kind() {
+		case filter.Point:
+			v = t.c.Point()
+		case filter.Set: // a set that covers this one is indexed by each of its members
+			v, needs = t.c.MemberAt(0), t.term.name
+		default:
+			continue
+		}
+		k := s.placeOf(t.term.name, v)
+		if c, _ := s.a.lookCluster(at.clusters, &k); c != 0 && !s.coverersIn(c, needs, visit) {
+			return false
+		}
+	}
+	return at.ranges == 0 || s.coverersIn(at.ranges, 0, visit)
+}
+
+// coverersIn looks in one cluster, for lanes that themselves say something about
+// the name needs, if that is not 0.
+func (s *Store) coverersIn(c, needs uint32, visit func(id uint32, tag uint64) bool) bool {
+	a := &s.a
+	for i := range a.clusterPages(c) {
+		p := a.page(a.clusterPage(c, i))
+		s.setHull(&p)
+		blocks := s.contain(a.b[p.bounds:], p.n, hullRows)
+		for ; blocks != 0; blocks &= blocks - 1 {
+			b := a.block(a.h[p.refs+trailing(blocks)])
+			maybe := s.contain(a.b[b.rows:], b.m, b.r)
+			for ; maybe != 0; maybe &= maybe - 1 {
+				i := trailing(maybe)
+				s.stats.CoverTests++
+				if s.covers(&b, i, needs) && !s.visitLane(&b, i, visit) {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
+// contain returns the lanes between whose cells the query's are.
+func (s *Store) contain(rows []byte, n, r int) uint64 {
+	s.stats.CoverBlocks++
+	low, _ := scan(rows, n, r, &s.own.cells, s.portable)
+	if low == 0 {
+		return 0
+	}
+	high, _ := scan(rows, n, r, &s.own.high, s.portable)
+	return low & high
+}
+
+func (s *Store) visitLane(b *block, i int, visit func(id uint32, tag uint64) bool) bool {
+	_, part := b.masks(&s.a)
+	from, to := i, i+1
+	if b.flags&blockUniform != 0 {
+		from, to = 0, b.n
+	}
+	for i := from; i < to; i++ {
+		id, tag := s.a.h[b.handles+i], s.a.w[b.tags+i]
+		if part>>i&1 != 0 {
+			id, tag = wholeBit|uint32(tag), s.a.w[uint32(tag)+wholeTag]
+		}
+		if !visit(id, tag) {
+			return false
+		}
+	}
+	return true
+}
+
+// setHull computes the cells of the query's constraints on a page's scales.
+func (s *Store) setHull(p *page) {
+	d := &s.work.fitted
+	s.a.readDict(p, d)
+	r := &s.own
+	for k := range d.n {
+		r.cells[k], r.high[k], r.index[k] = cellAbsent, cellAbsent, absent
+		if t := s.work.query.find(d.name[k]); t != nil {
+			r.cells[k], r.high[k] = t.hull(d.scale[k])
+		}
+	}
+	r.cells[noSlot], r.high[noSlot] = cellNone, cellNone
+	s.work.hullNames = &d.name
+}
+
+// covers decides whether lane i covers the query.
+func (s *Store) covers(b *block, i int, needs uint32) bool {
+	a, q := &s.a, &s.work.query
+	if b.flags&blockGeneral != 0 {
+		said := needs == 0
+		for list := a.list(a.h[b.values+i]); len(list) > 0; {
+			name, enc, rest := nextTerm(list)
+			t := q.find(name)
+			if t == nil {
 				return false
 			}
-			g = g[kindOf(g[0]).words():]
+			c, _, err := filter.DecodeConstraint(enc)
+			if err != nil || !c.Covers(t.c) {
+				return false
+			}
+			list, said = rest, said || name == needs
 		}
-		if !s.entryCovers(f, g) {
-			return false
-		}
-		if f[0]&entryLast != 0 {
-			return true
-		}
-		f = f[kindOf(f[0]).words():]
+		return said
 	}
-}
-
-// entryCovers compares entry f[0] with everything g says about its attribute;
-// g starts at the attribute's main entry.
-func (s *Store) entryCovers(f, g []uint64) bool {
-	switch kindOf(f[0]) {
-	case entryAny:
-		return true
-	case entryNot:
-		return !s.admits(g, key{f[1], lowSub(f[0])})
-	default:
-	}
-	a, b := readInterval(f), readInterval(g)
-	if b.kind == entryAny {
+	if needs != 0 {
 		return false
 	}
-	if a.kind == entryStrings {
-		return s.stringsCover(a, b)
-	}
-	if b.kind == entryStrings {
-		return false
-	}
-	return !b.lo.less(a.lo) && !a.hi.less(b.hi)
-}
-
-// admits reports whether what g says about its first entry's attribute lets
-// value k through.
-func (s *Store) admits(g []uint64, k key) bool {
-	v := readInterval(g)
-	switch v.kind {
-	case entryAny:
-		return true
-	case entryStrings:
-		if k.key < keyString || !s.insideStrings(v.ends, v.lo.sub, v.hi.sub, s.stringOf(k.key)) {
-			return false
-		}
-	default:
-		if k.less(v.lo) || v.hi.less(k) {
-			return false
-		}
-	}
-	for g[0]&entryLast == 0 {
-		g = g[kindOf(g[0]).words():]
-		if kindOf(g[0]) != entryNot {
+	for j := range b.r {
+		slot := a.b[b.rows+3*j*b.m+i]
+		if slot == noSlot {
 			break
 		}
-		if g[1] == k.key && lowSub(g[0]) == k.sub {
+		lo, hi := int32(a.h[b.values+2*j*b.m+i]), int32(a.h[b.values+(2*j+1)*b.m+i])
+		if !q.find(s.work.hullNames[slot]).within(lo, hi) {
 			return false
 		}
 	}
 	return true
 }
 
-func (s *Store) stringOf(k uint64) string { return s.textOf(uint32(k), stringText) }
-
-// insideStrings tests a string against the ends of an interval.
-func (s *Store) insideStrings(ends uint64, loOpen, hiOpen uint16, text string) bool {
-	if r := low(ends); r != 0 {
-		if end := s.textOf(r, stringText); text < end || loOpen != 0 && text == end {
-			return false
-		}
+// queryTerms resolves a conjunction's names without making any.
+func (s *Store) queryTerms(at *root, dst []term, c *filter.Conjunction) []term {
+	for i := range c.Len() {
+		name := c.At(i).Attr()
+		dst = append(dst, term{s.a.lookUp(at.names, s.hash.text(name), name), c.At(i)})
 	}
-	if r := high(ends); r != 0 {
-		if end := s.textOf(r, stringText); text > end || hiOpen != 0 && text == end {
-			return false
-		}
-	}
-	return true
+	return dst
 }
 
-func (s *Store) stringsCover(a, b interval) bool {
-	if b.kind == entryEqual {
-		return b.lo.key >= keyString && s.insideStrings(a.ends, a.lo.sub, a.hi.sub, s.stringOf(b.lo.key))
+// Covered reports whether some stored filter covers f: each conjunction of f is
+// covered by one of that filter's. It changes nothing, and is for the writer.
+func (s *Store) Covered(f filter.Filter) bool {
+	at := s.readRoot(s.root.Load())
+	if f.Len() == 0 {
+		return at.subs > 0
 	}
-	if b.kind != entryStrings {
-		return false
+	if f.Len() == 1 {
+		return !s.coverers(&at, s.queryTerms(&at, nil, f.At(0)), func(uint32, uint64) bool { return false })
 	}
-	if r := low(a.ends); r != 0 {
-		q := low(b.ends)
-		if q == 0 {
-			return false
+	return len(s.allCoverers(&at, &f)) > 0
+}
+
+// coverer is a subscription that covers something: its handle, or the reference
+// of its whole with wholeBit, and its tag.
+type coverer struct {
+	id  uint32
+	tag uint64
+}
+
+func byID(a, b coverer) int { return cmp.Compare(a.id, b.id) }
+
+// allCoverers returns the subscriptions that cover every conjunction of f, which
+// has at least one.
+func (s *Store) allCoverers(at *root, f *filter.Filter) []coverer {
+	var all []coverer
+	for i := range f.Len() {
+		var found []coverer
+		s.coverers(at, s.queryTerms(at, nil, f.At(i)), func(id uint32, tag uint64) bool {
+			found = append(found, coverer{id, tag})
+			return true
+		})
+		slices.SortFunc(found, byID)
+		found = slices.CompactFunc(found, func(a, b coverer) bool { return a.id == b.id })
+		if i > 0 {
+			found = slices.DeleteFunc(found, func(c coverer) bool {
+				_, before := slices.BinarySearchFunc(all, c, byID)
+				return !before
+			})
 		}
-		x, y := s.textOf(r, stringText), s.textOf(q, stringText)
-		if y < x || y == x && a.lo.sub > b.lo.sub {
-			return false
+		if all = found; len(all) == 0 {
+			return nil
 		}
 	}
-	if r := high(a.ends); r != 0 {
-		q := high(b.ends)
-		if q == 0 {
-			return false
+	return all
+}
+
+// Containers appends to dst the tag of each subscription whose filter covers f,
+// in no particular order. It is for the writer.
+func (s *Store) Containers(f filter.Filter, dst []uint64) []uint64 {
+	at := s.readRoot(s.root.Load())
+	if f.Len() == 0 {
+		for h := range s.each() {
+			dst = append(dst, s.tagOf(h))
 		}
-		x, y := s.textOf(r, stringText), s.textOf(q, stringText)
-		if y > x || y == x && a.hi.sub > b.hi.sub {
-			return false
-		}
+		return dst
 	}
-	return true
+	for _, c := range s.allCoverers(&at, &f) {
+		dst = append(dst, c.tag)
+	}
+	return dst
 }

@@ -9,6 +9,7 @@ const (
 	EPCBudget     Kind = 1 + iota // the memory budget is used up; nothing was changed
 	UnknownHandle                 // no subscription has this handle
 	BadMemory                     // the Memory is misaligned or too small to start with
+	OwnerQuota                    // the tag's owner has all the subscriptions it may have
 )
 
 // String returns the kind's name in words.
@@ -20,6 +21,8 @@ func (k Kind) String() string {
 		return "unknown handle"
 	case BadMemory:
 		return "unusable memory"
+	case OwnerQuota:
+		return "owner has all the subscriptions it may have"
 	}
 	return "unknown fault"
 }
@@ -54,4 +57,5 @@ func (e *Error) Is(target error) bool {
 var (
 	ErrUnknownHandle error = &Error{Kind: UnknownHandle}
 	ErrBudget        error = &Error{Kind: EPCBudget}
+	ErrOwnerQuota    error = &Error{Kind: OwnerQuota}
 )

@@ -1,77 +1,120 @@
 package matcher
 
-// Attribute names and the strings of filters are held once each, counted. Both
-// kinds of record start alike:
-//
-//	word 0  block | next in the hash chain
-//	word 1  references | bytes of text
-//
-// A name has one more word, the attribute's part of the index:
-//
-//	word 2  clusters keyed by a value of the attribute | its range cluster, or 0
-//
-// and then the text.
-const (
-	internRefs  = 1
-	nameIndex   = 2
-	nameText    = 3
-	stringText  = 2
-	queryString = 1 << 31 // marks strings of a query, which are not in the arena
+import (
+	"sync/atomic"
+	"unsafe"
 )
 
-// interned is a table of texts that begin textAt words into their record.
-type interned struct {
-	table
-	textAt uint32
+// A text is an interned attribute name, string, or list of constraints: a leaf
+// of a HAMT, held once however often it is used. Its reference is its identity.
+//
+//	word 1 hash · word 2 next leaf of the same hash | length · word 3 uses | clusters keyed by the name
+//	word 4 1 if the name ever keyed a cluster · the bytes
+//
+// Word 3 is the writer's alone; word 4 is read and written atomically.
+const (
+	textUses  = 3
+	textKeyed = 4
+	textBytes = 5
+)
+
+func textSize(n int) uint32 { return textBytes + uint32(n+wordBytes-1)/wordBytes }
+
+// text returns the bytes of an interned text, valid as long as it lives.
+func (a *arena) text(p uint32) string {
+	n := high(a.w[p+leafChain])
+	if n == 0 {
+		return ""
+	}
+	return unsafe.String(&a.b[int(p+textBytes)*wordBytes], int(n)) // #nosec G103 -- within the object, which no one changes
 }
 
-func (s *Store) textOf(r, textAt uint32) string {
-	if r&queryString != 0 {
-		return s.query[r&^queryString]
+// lookUp returns the text in a trie, or 0.
+func (a *arena) lookUp(t uint32, hash uint64, text string) uint32 {
+	for p := a.firstLeaf(t, hash); p != 0; p = a.nextLeaf(p) {
+		if a.text(p) == text {
+			return p
+		}
 	}
-	start := int(r+textAt) * wordBytes
-	return view(s.a.b[start : start+int(high(s.a.w[r+internRefs]))])
+	return 0
 }
 
-// lookup finds a text, or returns 0.
-func (s *Store) lookup(t *interned, h uint64, text string) uint32 {
-	r := t.first(&s.a, h)
-	for r != 0 && s.textOf(r, t.textAt) != text {
-		r = high(s.a.w[r])
+// intern returns the text in the trie at t, one use more, and makes it if it is
+// not there.
+func (s *Store) intern(t, count *uint32, text string) (p uint32, made bool, err error) {
+	hash := s.hash.text(text)
+	if p = s.a.lookUp(*t, hash, text); p != 0 {
+		s.use(p)
+		return p, false, nil
 	}
-	return r
-}
-
-// intern finds or adds a text and takes one reference to it.
-func (s *Store) intern(t *interned, text string) (uint32, error) {
-	h := s.hash.text(text)
-	if r := s.lookup(t, h, text); r != 0 {
-		s.a.w[r+internRefs]++
-		return r, nil
-	}
-	r, err := s.a.alloc(t.textAt + uint32(len(text)+wordBytes-1)/wordBytes)
+	p, err = s.make(textSize(len(text)))
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
-	s.a.w[r+internRefs] = pack(1, uint32(len(text)))
-	if t == &s.names {
-		s.a.w[r+nameIndex] = 0
-		s.shape.forget()
+	s.a.w[p+leafHash], s.a.w[p+leafChain] = hash, pack(0, uint32(len(text)))
+	s.a.w[p+textUses], s.a.w[p+textKeyed] = 1, 0
+	copy(s.a.b[int(p+textBytes)*wordBytes:], text)
+	root, err := s.trieAdd(*t, p)
+	if err != nil {
+		return 0, false, err
 	}
-	copy(s.a.b[int(r+t.textAt)*wordBytes:], text)
-	t.add(&s.a, h, r)
-	return r, nil
+	*t = root
+	*count++
+	return p, true, nil
 }
 
-// unref gives one reference back.
-func (s *Store) unref(t *interned, r uint32) {
-	s.a.w[r+internRefs]--
-	if low(s.a.w[r+internRefs]) > 0 {
-		return
+func (s *Store) use(p uint32) { s.set(p+textUses, s.a.w[p+textUses]+1) }
+
+// unuse gives up one use of a text, and the text with the last one. A text that
+// hides behind another of the same hash stays: it is found again when needed.
+func (s *Store) unuse(t, count *uint32, p uint32) (gone bool, err error) {
+	s.set(p+textUses, s.a.w[p+textUses]-1)
+	if low(s.a.w[p+textUses]) != 0 || s.a.firstLeaf(*t, s.a.w[p+leafHash]) != p {
+		return false, nil
 	}
-	if t == &s.names {
-		s.shape.forget()
+	root, err := s.trieCut(*t, p)
+	if err != nil {
+		return false, err
 	}
-	t.remove(&s.a, s.hash.text(s.textOf(r, t.textAt)), r)
-	s.a.free(r)
+	*t = root
+	*count--
+	s.dropLate(p)
+	return true, nil
 }
+
+func (s *Store) internName(name string) (uint32, error) {
+	p, made, err := s.intern(&s.tx.root.names, &s.tx.root.nameCount, name)
+	if made {
+		s.tx.root.version++
+	}
+	return p, err
+}
+
+func (s *Store) unuseName(p uint32) error {
+	gone, err := s.unuse(&s.tx.root.names, &s.tx.root.nameCount, p)
+	if gone {
+		s.tx.root.version++
+	}
+	return err
+}
+
+func (s *Store) internString(text string) (uint32, error) {
+	p, _, err := s.intern(&s.tx.root.strings, &s.tx.root.stringCount, text)
+	return p, err
+}
+
+func (s *Store) unuseString(p uint32) error {
+	_, err := s.unuse(&s.tx.root.strings, &s.tx.root.stringCount, p)
+	return err
+}
+
+// setKeyed records that a name keys clusters. Readers that do not know yet have
+// no use for it: the first cluster becomes visible later.
+func (s *Store) setKeyed(name uint32) {
+	if high(s.a.w[name+textUses]) == 1 {
+		s.tx.root.version++
+	}
+	atomic.StoreUint64(&s.a.w[name+textKeyed], 1)
+}
+
+func (a *arena) keyed(name uint32) bool { return atomic.LoadUint64(&a.w[name+textKeyed]) != 0 }

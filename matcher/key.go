@@ -9,24 +9,16 @@ import (
 // A key is a value's place on one line that orders all numbers, int and float
 // alike, without rounding: key is the bits of the largest float64 not above the
 // number, arranged so that they order as unsigned integers; sub is twice what
-// the number has beyond it. Only integers beyond 2^53 have a sub. The odd subs
-// lie between numbers and stand for open ends.
+// the number has beyond it. Only integers beyond 2^53 have a sub.
 //
-// The bits of NaNs are free and hold the other types: booleans below all
-// numbers, interned strings above.
+// The bits of NaNs are free; those below all numbers hold the booleans.
 type key struct {
 	key uint64
 	sub uint16
 }
 
 const (
-	keyNegInf = uint64(0x000fffffffffffff)
-	keyPosInf = uint64(0xfff0000000000000)
-	keyFalse  = uint64(1)
-	keyString = uint64(0xfff8000000000000) // | number of the interned string
-	// subMax stands below the next key; subs of numbers end at 2*1023, because
-	// floats next to 2^63 are 1024 apart.
-	subMax = 0xfff
+	keyFalse = uint64(1)
 	// exactFloat is where float64 begins to leave out integers.
 	exactFloat = 1 << 53
 )
@@ -69,19 +61,19 @@ func scalarKey(v filter.Value) key {
 	}
 }
 
-// less orders places; it is written without branches on data.
-func (k key) less(o key) bool {
-	return k.key < o.key || k.key == o.key && k.sub < o.sub
-}
-
-// above and below are the places of open ends.
-func (k key) above() key { return key{k.key, k.sub + 1} }
-
-func (k key) below() key {
-	if k.sub == 0 {
-		return key{k.key - 1, subMax}
+// valueOf is the value of a key that is not a string's.
+func valueOf(k key) filter.Value {
+	if k.key == keyFalse || k.key == keyFalse+1 {
+		return filter.Bool(k.key != keyFalse)
 	}
-	return key{k.key, k.sub - 1}
+	b := ^k.key
+	if k.key>>63 != 0 {
+		b = k.key &^ (1 << 63)
+	}
+	f := math.Float64frombits(b)
+	if f == math.Trunc(f) && f >= -(1<<63) && f < 1<<63 {
+		return filter.Int(int64(f) + int64(k.sub>>1))
+	}
+	v, _ := filter.Float(f)
+	return v
 }
-
-func isNumber(k uint64) bool { return k >= keyNegInf && k <= keyPosInf }

@@ -1,396 +1,242 @@
 package matcher
 
 import (
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/scbr/scbr/matcher/filter"
-	"github.com/scbr/scbr/matcher/matchtest"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
 
-func mustFilter(t require.TestingT, text string) filter.Filter {
-	f, err := filter.Parse(text)
-	require.NoError(t, err, text)
-	return f
-}
-
-func newStore(t require.TestingT, budget int) *Store {
-	s, err := New(NewHeapMemory(max(budget, commitStep), budget), Config{Seed: 7})
+func newStore(t require.TestingT, budget int, cfg Config) *Store {
+	s, err := New(NewHeapMemory(budget, budget), cfg)
 	require.NoError(t, err)
 	return s
 }
 
-// TestRefusalChangesNothing ends the budget at every word, so that every
-// allocation that an insertion makes is the refused one at some point.
-func TestRefusalChangesNothing(t *testing.T) {
-	gen := matchtest.Predicates()
-	var preds [][]filter.Predicate
-	for i := range 80 {
-		preds = append(preds, gen.Example(i))
-	}
-	var events []filter.Event
-	for i := range 40 {
-		events = append(events, matchtest.Event().Example(i))
-	}
-	refused := 0
-	for budget := commitStep; budget < 10000; budget += wordBytes {
-		refused += fillTo(t, budget, preds, events)
-	}
-	require.Greater(t, refused, 1000)
-}
-
-func fillTo(t *testing.T, budget int, preds [][]filter.Predicate, events []filter.Event) (refused int) {
-	s := newStore(t, budget)
-	var o matchtest.Oracle
-	for i, p := range preds {
-		f, err := filter.New(p...)
-		require.NoError(t, err)
-		before := held(s)
-		if _, err := s.Insert(f, uint64(i)); err == nil {
-			o.Insert(matchtest.Subscription{Preds: p, Filter: f, Tag: uint64(i)})
-			continue
-		}
-		refused++
-		require.Equal(t, before, held(s))
-		if refused == 1 {
-			check(t, s)
-		}
-	}
-	require.LessOrEqual(t, s.Stats().Bytes, int64(budget))
-	check(t, s)
-	for i := range events {
-		got := s.Match(&events[i], []uint64{})
-		slices.Sort(got)
-		require.Equal(t, o.Match(events[i]), got)
-	}
-	return refused
-}
-
-// TestMemoryIsReusedAcrossShapes: room that held small filters holds large ones
-// afterwards.
-func TestMemoryIsReusedAcrossShapes(t *testing.T) {
-	s := newStore(t, 64<<10)
-	fill := func(format string) (handles []Handle) {
-		for i := 0; ; i++ {
-			h, err := s.Insert(mustFilter(t, fmt.Sprintf(format, i)), uint64(i))
-			if err != nil {
-				require.ErrorIs(t, err, ErrBudget)
-				return handles
-			}
-			handles = append(handles, h)
-		}
-	}
-	const small, large = "x = %d", "x = %[1]d AND name LIKE 'a rather long prefix number %[1]d of this test%%' AND a != 1 AND b != 2 AND c != 3"
-	first := fill(large)
-	for range 3 {
-		for _, h := range first {
-			require.NoError(t, s.Remove(h))
-		}
-		many := fill(small)
-		require.Greater(t, len(many), 3*len(first))
-		for _, h := range many {
-			require.NoError(t, s.Remove(h))
-		}
-		check(t, s)
-		again := fill(large)
-		require.Greater(t, len(again), len(first)*3/4, "tables grew for the small ones and stay")
-		first = again
-	}
-}
-
-// TestIncomparableFiltersAreBounded is the attack of 20,000 filters of which
-// none covers another: a naive poset compares each with all.
-func TestIncomparableFiltersAreBounded(t *testing.T) {
-	const n = 20000
-	s := newStore(t, 16<<20)
-	for i := range n {
-		_, err := s.Insert(mustFilter(t, fmt.Sprintf("x BETWEEN %d AND %d", i, i+n)), uint64(i))
-		require.NoError(t, err)
-	}
-	st := s.Stats()
-	require.LessOrEqual(t, st.InsertTests, uint64(n*InsertBudget))
-	require.Greater(t, st.Flat, uint64(n-2*InsertBudget))
-	_, err := s.Insert(mustFilter(t, "symbol = 'HAL' AND x < 5"), n)
+func parse(t require.TestingT, text string) filter.Filter {
+	f, err := filter.Parse(text)
 	require.NoError(t, err)
-	e, err := filter.NewEvent(filter.Attribute{Name: "symbol", Value: filter.String("HAL")}, filter.Attribute{Name: "x", Value: filter.Int(4)})
+	return f
+}
+
+func integer(t require.TestingT, name string, v int64) filter.Event {
+	e, err := filter.NewEvent(filter.Attribute{Name: name, Value: filter.Int(v)})
 	require.NoError(t, err)
-	got := s.Match(&e, nil)
-	slices.Sort(got)
-	require.Equal(t, []uint64{0, 1, 2, 3, 4, n}, got)
-	require.LessOrEqual(t, s.Stats().MatchTests, uint64(n+1))
+	return e
 }
 
-// TestChains: filters nested in one another, inserted from either end or
-// shuffled, become one tree. An event looks at what matches and at what hangs
-// directly below that, also after the removal of every second filter.
-func TestChains(t *testing.T) {
-	const n = 1000
-	for name, at := range map[string]func(i int) int{
-		"wide first":   func(i int) int { return i },
-		"narrow first": func(i int) int { return n - 1 - i },
-		"shuffled":     func(i int) int { return i * 7919 % n },
-	} {
-		s := newStore(t, 4<<20)
-		handles := make([]Handle, n)
-		for i := range n {
-			k := at(i)
-			h, err := s.Insert(mustFilter(t, fmt.Sprintf("x >= %d", k)), uint64(k))
-			require.NoError(t, err)
-			handles[k] = h
-		}
-		check(t, s)
-		require.Equal(t, 1, s.Stats().Roots, name)
-		matchX(t, s, -1, 0, 1)
-		matchX(t, s, 0, 1, 2)
-		matchX(t, s, 99, 100, 101)
-		for k := 0; k < n; k += 2 {
-			require.NoError(t, s.Remove(handles[k]))
-		}
-		check(t, s)
-		require.Equal(t, 1, s.Stats().Roots, name)
-		matchX(t, s, -1, 0, 1)
-		matchX(t, s, 99, 50, 51)
-	}
-}
-
-// matchX requires of the event x = v how many subscriptions it matches, and
-// after how many tests.
-func matchX(t *testing.T, s *Store, v int64, matches int, tests uint64) {
-	t.Helper()
-	e, err := filter.NewEvent(filter.Attribute{Name: "x", Value: filter.Int(v)})
-	require.NoError(t, err)
-	before := s.Stats().MatchTests
-	require.Len(t, s.Match(&e, nil), matches)
-	require.Equal(t, tests, s.Stats().MatchTests-before, "tests of x = %d", v)
-}
-
-// TestAdoption: a filter that comes after those it covers takes them below it,
-// and gives them back when it goes.
-func TestAdoption(t *testing.T) {
-	const n = 100
-	s := newStore(t, 1<<20)
-	for i := range n {
-		_, err := s.Insert(mustFilter(t, fmt.Sprintf("x BETWEEN %d AND %d", i, i+n)), uint64(i))
-		require.NoError(t, err)
-	}
-	require.Equal(t, n, s.Stats().Roots)
-	matchX(t, s, -1, 0, n)
-	broad, err := s.Insert(mustFilter(t, "x >= 0"), n)
-	require.NoError(t, err)
-	require.Equal(t, 1, s.Stats().Roots)
-	matchX(t, s, -1, 0, 1)
-	matchX(t, s, n-1, n+1, n+1)
-	require.NoError(t, s.Remove(broad))
-	check(t, s)
-	require.Equal(t, n, s.Stats().Roots)
-	matchX(t, s, -1, 0, n)
-}
-
-// TestRemovalOfABroadFilter: however many filters hang below one, its removal
-// compares at most InsertBudget of them.
-func TestRemovalOfABroadFilter(t *testing.T) {
-	const n = 20000
-	s := newStore(t, 16<<20)
-	broad, err := s.Insert(mustFilter(t, "EXISTS x"), n)
-	require.NoError(t, err)
-	for i := range n {
-		_, err := s.Insert(mustFilter(t, fmt.Sprintf("x BETWEEN %d AND %d", i, i+n)), uint64(i))
-		require.NoError(t, err)
-	}
-	before := s.Stats()
-	require.Equal(t, 1, before.Roots)
-	require.NoError(t, s.Remove(broad))
-	check(t, s)
-	after := s.Stats()
-	require.Equal(t, n, after.Roots)
-	require.LessOrEqual(t, after.InsertTests-before.InsertTests, uint64(InsertBudget))
-	require.Equal(t, before.Flat+1, after.Flat)
-	matchX(t, s, 10, 11, n)
-}
-
-// TestLongPrefixes: filters for prefixes that share their first 900 bytes are
-// told apart without reading these again for each.
-func TestLongPrefixes(t *testing.T) {
-	const n = 2000
-	s := newStore(t, 8<<20)
-	common := strings.Repeat("p", 900)
-	for i := range n {
-		_, err := s.Insert(mustFilter(t, fmt.Sprintf("x LIKE '%s%04d%s%%'", common, i, strings.Repeat("q", i%2))), uint64(i))
-		require.NoError(t, err)
-	}
-	for _, c := range []struct {
-		value string
-		want  []uint64
-		texts uint64 // one for each length of prefix that is not longer
-	}{
-		{"0006", []uint64{6}, 1},
-		{"0007", nil, 1},
-		{"0007q and more", []uint64{7}, 2},
-		{"x0067", nil, 2},
-		{"", nil, 0},
-	} {
-		e, err := filter.NewEvent(filter.Attribute{Name: "x", Value: filter.String(common + c.value)})
-		require.NoError(t, err)
-		before := s.Stats()
-		got := s.Match(&e, nil)
-		require.Equal(t, c.want, got)
-		after := s.Stats()
-		require.Equal(t, uint64(n), after.MatchTests-before.MatchTests)
-		require.Equal(t, c.texts, after.MatchTexts-before.MatchTexts)
-	}
-}
-
-// TestPrefixesOfSeveralStrings: what is remembered of one string or length is
-// not taken for another, and intervals that are nearly prefixes are none.
-func TestPrefixesOfSeveralStrings(t *testing.T) {
-	s := newStore(t, 1<<16)
-	long := strings.Repeat("z", cutSlots+1)
-	for tag, text := range []string{
-		"a LIKE 'x1%' AND b LIKE 'y1%'",
-		"a LIKE 'y1%'",
-		"b LIKE 'x1%'",
-		"a >= 'x1' AND a < 'x2'",
-		"a > 'x1' AND a < 'x2'",
-		"a BETWEEN 'x1' AND 'x2'",
-		"a >= 'x1' AND a < 'y'",
-		"a LIKE 'z%'",
-		"a LIKE '" + long + "%'",
-	} {
-		_, err := s.Insert(mustFilter(t, text), uint64(tag))
-		require.NoError(t, err)
-	}
-	require.Equal(t, 4, s.Stats().Roots, "1, 2, 6 and 7 cover the others")
-	for _, c := range []struct {
-		a, b string
-		want []uint64
-	}{
-		{"x1", "y1", []uint64{0, 3, 5, 6}},
-		{"y1z", "x1z", []uint64{1, 2}},
-		{"x1z", "y1z", []uint64{0, 3, 4, 5, 6}},
-		{"x", "y", nil},
-		{"x2", "y2", []uint64{5, 6}},
-		{"x2z", "x1", []uint64{2, 6}},
-		{long[1:], "y", []uint64{7}},
-		{long + "z", "y", []uint64{7, 8}},
-	} {
-		e, err := filter.NewEvent(filter.Attribute{Name: "a", Value: filter.String(c.a)}, filter.Attribute{Name: "b", Value: filter.String(c.b)})
-		require.NoError(t, err)
-		got := s.Match(&e, nil)
-		slices.Sort(got)
-		require.Equal(t, c.want, got)
-	}
-}
-
-// TestPrefixCovers: a prefix covers what lies in its interval and no more.
-func TestPrefixCovers(t *testing.T) {
-	s := newStore(t, 1<<16)
-	_, err := s.Insert(mustFilter(t, "a LIKE 'x1%'"), 1)
-	require.NoError(t, err)
-	for text, want := range map[string]bool{
-		"a > 'x1' AND a < 'x2'":    true,
-		"a >= 'x1' AND a < 'x2'":   true,
-		"a LIKE 'x12%'":            true,
-		"a = 'x1'":                 true,
-		"a BETWEEN 'x1' AND 'x2'":  false,
-		"a LIKE 'x%'":              false,
-		"a >= 'x1'":                false,
-		"a > 'x0' AND a < 'x2'":    false,
-		"a = 'x2'":                 false,
-		"b LIKE 'x1%'":             false,
-		"b = 1 AND a LIKE 'x1yz%'": true,
-	} {
-		require.Equal(t, want, s.Covered(mustFilter(t, text)), text)
-	}
-}
-
-// TestEqualFiltersOfTwoOwners: removing one leaves the other.
-func TestEqualFiltersOfTwoOwners(t *testing.T) {
-	s := newStore(t, 1<<16)
-	f := mustFilter(t, "symbol = 'HAL' AND price < 50.5")
-	var handles []Handle
-	for tag := range uint64(5) {
-		h, err := s.Insert(f, tag)
-		require.NoError(t, err)
-		handles = append(handles, h)
-	}
-	require.Equal(t, 1, s.Stats().Nodes)
-	e, err := filter.NewEvent(filter.Attribute{Name: "symbol", Value: filter.String("HAL")}, filter.Attribute{Name: "price", Value: filter.Int(50)})
-	require.NoError(t, err)
-	for _, i := range []int{2, 4, 0} {
-		require.NoError(t, s.Remove(handles[i]))
-		check(t, s)
-	}
-	got := s.Match(&e, nil)
-	slices.Sort(got)
-	require.Equal(t, []uint64{1, 3}, got)
-}
-
-// TestSelectiveAttribute: the index is keyed by the attribute with many values,
-// not by the one that half of all events share.
-func TestSelectiveAttribute(t *testing.T) {
-	s := newStore(t, 1<<20)
-	for i := range 1000 {
-		f := mustFilter(t, fmt.Sprintf("side = '%s' AND symbol = 'S%d'", []string{"buy", "sell"}[i%2], i%100))
-		_, err := s.Insert(f, uint64(i))
-		require.NoError(t, err)
-	}
-	e, err := filter.NewEvent(filter.Attribute{Name: "symbol", Value: filter.String("S7")}, filter.Attribute{Name: "side", Value: filter.String("sell")})
-	require.NoError(t, err)
-	require.Len(t, s.Match(&e, nil), 10)
-	require.LessOrEqual(t, s.Stats().MatchTests, uint64(5))
-}
-
-// TestKeysOrderLikeValues: the matcher's order of numbers is the exact one.
-func TestKeysOrderLikeValues(t *testing.T) {
+// TestOracleUnderBudget: with so little memory that insertions are refused at
+// every point they can be, a refusal changes nothing.
+func TestOracleUnderBudget(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		number := rapid.OneOf(
-			matchtest.Value().Filter(filter.Value.IsNumber),
-			rapid.Map(rapid.Int64(), filter.Int),
-			rapid.Map(rapid.Float64(), func(f float64) filter.Value {
-				v, err := filter.Float(f)
-				require.NoError(t, err)
-				return v
-			}),
-		)
-		a, b := number.Draw(t, "a"), number.Draw(t, "b")
-		order, ok := a.Compare(b)
-		require.True(t, ok)
-		x, y := scalarKey(a), scalarKey(b)
-		require.Equal(t, order < 0, x.less(y))
-		require.Equal(t, order > 0, y.less(x))
-		require.True(t, x.below().less(x) && x.less(x.above()))
-		if order < 0 {
-			require.False(t, y.less(x.above()), "an open end passes a number")
-			require.False(t, y.below().less(x), "an open end passes a number")
-		}
-		require.True(t, isNumber(x.key))
+		against(t, rapid.IntRange(4096, 32768).Draw(t, "budget"), true)
 	})
 }
 
-func TestNewRefusesBadMemory(t *testing.T) {
-	_, err := New(NewHeapMemory(100, 100), Config{})
-	var e *Error
-	require.ErrorAs(t, err, &e)
-	require.Equal(t, BadMemory, e.Kind)
-	_, err = New(NewHeapMemory(1<<16, 100), Config{})
-	require.ErrorIs(t, err, ErrBudget)
-	_, err = New(misaligned{NewHeapMemory(1<<16, 1<<16)}, Config{})
-	require.ErrorAs(t, err, &e)
-	require.Equal(t, BadMemory, e.Kind)
+// TestRemovalNeedsNoBudget: a full store can be emptied in any order, and then
+// holds as much again.
+func TestRemovalNeedsNoBudget(t *testing.T) {
+	for _, budget := range []int{16 << 10, 64 << 10, 1 << 20} {
+		s := newStore(t, budget, Config{Seed: 1})
+		r := rand.New(rand.NewPCG(7, uint64(budget)))
+		first := 0
+		for round := range 4 {
+			var handles []Handle
+			for i := 0; ; i++ {
+				text := fmt.Sprintf("symbol = 's%d' AND price BETWEEN %d AND %d", i%37, r.IntN(1000), 1000+r.IntN(1000))
+				if i%5 == 0 {
+					text = fmt.Sprintf("price < %d AND name LIKE '%%%d%%' OR volume IN (%d, 7)", r.IntN(100), i, i)
+				}
+				h, err := s.Insert(parse(t, text), uint64(i))
+				if err != nil {
+					require.ErrorIs(t, err, ErrBudget)
+					break
+				}
+				handles = append(handles, h)
+			}
+			if round == 0 {
+				first = len(handles)
+			}
+			require.Greater(t, len(handles), first*8/10, "memory is reused")
+			r.Shuffle(len(handles), func(i, j int) { handles[i], handles[j] = handles[j], handles[i] })
+			for _, h := range handles {
+				require.NoError(t, s.Remove(h))
+				require.ErrorIs(t, s.Remove(h), ErrUnknownHandle)
+			}
+			st := s.Stats()
+			require.Zero(t, st.Subscriptions+st.Filters+st.Clusters+st.Pages+st.Blocks+st.Names+st.Strings)
+		}
+	}
 }
 
-type misaligned struct{ *HeapMemory }
-
-func (m misaligned) Region() []byte { return m.HeapMemory.Region()[1:] }
-
+// TestUnknownHandles: what names no subscription is refused and changes nothing.
 func TestUnknownHandles(t *testing.T) {
-	s := newStore(t, 1<<16)
-	for _, h := range []Handle{0, 1, 2, 1 << 31, 1<<32 - 1} {
-		require.ErrorIs(t, s.Remove(h), ErrUnknownHandle)
+	s := newStore(t, 1<<20, Config{})
+	h, err := s.Insert(parse(t, "x IN (1, 2, 3) OR y = 'a'"), 5)
+	require.NoError(t, err)
+	for i := range Handle(100) {
+		if i != h {
+			require.ErrorIs(t, s.Remove(i), ErrUnknownHandle, "%d", i)
+		}
 	}
-	require.EqualError(t, s.Remove(9), "matcher: remove: unknown handle")
+	e := integer(t, "x", 2)
+	require.Equal(t, []uint64{5}, s.Match(&e, nil))
+	require.NoError(t, s.Remove(h))
+	require.Empty(t, s.Match(&e, nil))
+}
+
+// TestOwnerQuota: an owner's subscriptions are bounded, others' are not affected.
+func TestOwnerQuota(t *testing.T) {
+	s := newStore(t, 1<<20, Config{MaxPerOwner: 3})
+	f := parse(t, "x > 1")
+	var handles []Handle
+	for i := range uint64(3) {
+		h, err := s.Insert(f, 1<<32|i)
+		require.NoError(t, err)
+		handles = append(handles, h)
+	}
+	_, err := s.Insert(f, 1<<32|9)
+	require.ErrorIs(t, err, ErrOwnerQuota)
+	var e *Error
+	require.True(t, errors.As(err, &e))
+	require.Equal(t, OwnerQuota, e.Kind)
+	_, err = s.Insert(f, 2<<32)
+	require.NoError(t, err)
+	require.NoError(t, s.Remove(handles[1]))
+	_, err = s.Insert(f, 1<<32|9)
+	require.NoError(t, err)
+	require.Equal(t, 4, s.Stats().Subscriptions)
+}
+
+// TestRoots: exactly those that no other one covers, against a linear search.
+func TestRoots(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := newStore(t, 1<<20, Config{Seed: rapid.Uint64().Draw(t, "seed")})
+		var all []filter.Filter
+		for range rapid.IntRange(1, 12).Draw(t, "n") {
+			_, f := drawFilter(t)
+			_, err := s.Insert(f, uint64(len(all)))
+			require.NoError(t, err)
+			all = append(all, f)
+		}
+		want := []uint64{}
+		for i, f := range all {
+			root := true
+			for j, g := range all {
+				if i != j && g.Covers(f) && (j < i || !f.Covers(g)) {
+					root = false
+				}
+			}
+			if root {
+				want = append(want, uint64(i))
+			}
+		}
+		got := s.Roots([]uint64{})
+		slices.Sort(got)
+		require.Equal(t, want, got, "%s", all)
+	})
+}
+
+// TestManyNames: more attributes than a page has slots, with few moves each.
+func TestManyNames(t *testing.T) {
+	s := newStore(t, 1<<26, Config{Seed: 3})
+	const names = 3000
+	moved := uint64(0)
+	for i := range names {
+		_, err := s.Insert(parse(t, fmt.Sprintf("meter%d > %d AND meter%d < %d AND EXISTS z%d", i, i, i+1, i, i)), uint64(i))
+		require.NoError(t, err)
+		st := s.Stats()
+		require.LessOrEqual(t, st.Moved-moved, uint64(MaxMoved))
+		moved = st.Moved
+	}
+	require.Less(t, moved, uint64(names*100), "moves are amortised")
+	for i := range 200 {
+		e, err := filter.NewEvent(
+			filter.Attribute{Name: fmt.Sprintf("meter%d", i), Value: filter.Int(int64(i + 1))},
+			filter.Attribute{Name: fmt.Sprintf("meter%d", i+1), Value: filter.Int(int64(i - 1))},
+			filter.Attribute{Name: fmt.Sprintf("z%d", i), Value: filter.Bool(true)})
+		require.NoError(t, err)
+		require.Equal(t, []uint64{uint64(i)}, s.Match(&e, nil))
+	}
+}
+
+// TestAntichain: 20,000 filters of which none covers another cost work in
+// proportion to their number, to insert, to ask and to match.
+func TestAntichain(t *testing.T) {
+	const n = 20_000
+	s := newStore(t, 1<<24, Config{Seed: 5})
+	for i := range n {
+		_, err := s.Insert(parse(t, fmt.Sprintf("x BETWEEN %d AND %d", i, i+n)), uint64(i))
+		require.NoError(t, err)
+	}
+	st := s.Stats()
+	require.Less(t, st.Moved, uint64(20*n))
+	e := integer(t, "x", n)
+	require.Len(t, s.Match(&e, nil), n)
+	e = integer(t, "x", -1)
+	require.Empty(t, s.Match(&e, nil))
+	after := s.Stats()
+	require.LessOrEqual(t, after.MatchTests-st.MatchTests, uint64(n))
+	require.LessOrEqual(t, after.MatchBlocks-st.MatchBlocks, uint64(n/8))
+	require.False(t, s.Covered(parse(t, fmt.Sprintf("x BETWEEN 0 AND %d", 3*n))))
+	require.True(t, s.Covered(parse(t, "x BETWEEN 5 AND 10")))
+	last := s.Stats()
+	require.LessOrEqual(t, last.CoverBlocks-after.CoverBlocks, uint64(n/8))
+	require.LessOrEqual(t, last.CoverTests-after.CoverTests, uint64(n))
+}
+
+// TestHashFlood: texts made for a known hash all fall together, and the answers
+// stay right: without keys, a text that begins with eight zero bytes has hash 0.
+func TestHashFlood(t *testing.T) {
+	s := newStore(t, 1<<24, Config{})
+	s.hash = hasher{}
+	const n = 300
+	handles := make([]Handle, n)
+	word := func(i int) string { return strings.Repeat("\x00", 8) + fmt.Sprintf("%08d", i) }
+	require.Equal(t, s.hash.text(word(1)), s.hash.text(word(2)))
+	for i := range n {
+		f, err := filter.New(filter.Predicate{Attr: "s", Op: filter.Eq, Value: filter.String(word(i))},
+			filter.Predicate{Attr: "n" + word(i), Op: filter.Gt, Value: filter.Int(1)})
+		require.NoError(t, err)
+		handles[i], err = s.Insert(f, uint64(i))
+		require.NoError(t, err)
+	}
+	for i := range n {
+		e, err := filter.NewEvent(filter.Attribute{Name: "s", Value: filter.String(word(i))},
+			filter.Attribute{Name: "n" + word(i), Value: filter.Int(2)})
+		require.NoError(t, err)
+		require.Equal(t, []uint64{uint64(i)}, s.Match(&e, nil))
+		require.NoError(t, s.Remove(handles[i]))
+		require.Empty(t, s.Match(&e, nil))
+	}
+}
+
+// TestEqualFiltersShare: the subscriptions of one filter cost little more than
+// their tags and handles, and are all found.
+func TestEqualFiltersShare(t *testing.T) {
+	s := newStore(t, 1<<24, Config{Seed: 1})
+	f := parse(t, "a > 1 AND b > 2 AND c > 3 AND d > 4")
+	const n = 10_000
+	var handles []Handle
+	for i := range n {
+		h, err := s.Insert(f, uint64(i))
+		require.NoError(t, err)
+		handles = append(handles, h)
+	}
+	require.Less(t, s.Stats().Used, int64(n*24))
+	e, err := filter.NewEvent(filter.Attribute{Name: "a", Value: filter.Int(9)}, filter.Attribute{Name: "b", Value: filter.Int(9)},
+		filter.Attribute{Name: "c", Value: filter.Int(9)}, filter.Attribute{Name: "d", Value: filter.Int(9)})
+	require.NoError(t, err)
+	require.Len(t, s.Match(&e, nil), n)
+	require.Len(t, s.Containers(f, nil), n)
+	for _, h := range handles {
+		require.NoError(t, s.Remove(h))
+	}
+	require.Empty(t, s.Match(&e, nil))
 }

@@ -1,6 +1,8 @@
 package matcher
 
 import (
+	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/scbr/scbr/matcher/filter"
@@ -14,56 +16,92 @@ type Handle uint32
 type Config struct {
 	// Seed keys the hash tables. It has to be random and secret where
 	// subscribers or publishers are not trusted: whoever knows it can make
-	// chains long.
+	// filters fall together.
 	Seed uint64
+	// MaxPerOwner bounds the subscriptions of one owner, which is the upper half
+	// of a tag; 0 is no bound.
+	MaxPerOwner uint32
 }
 
-// Stats describes a Store. The counters run since it was made and count tests
-// of one filter against an event or another filter.
+// Stats describes a Store. The counters run since it was made.
 type Stats struct {
 	Subscriptions int
-	Nodes         int   // distinct filters
-	Roots         int   // nodes that hang below no other one
-	Clusters      int   // values in the equality index
-	Names         int   // distinct attribute names
-	Strings       int   // distinct strings in filters
-	Bytes         int64 // committed memory
-	Used          int64 // of which is in use
-	Budget        int64 // what Memory says, or else its reservation
-	MatchTests    uint64
-	MatchTexts    uint64 // of which looked at a string's bytes
-	InsertTests   uint64 // by Insert and Remove
-	CoverTests    uint64 // by Covered
-	Flat          uint64 // operations that used up InsertBudget
+	Filters       int    // filters held: one for each conjunction and value it is indexed by
+	Clusters      int    // values in the equality index
+	Pages         int    // of blocks
+	Blocks        int    // of up to 64 filters
+	Names         int    // distinct attribute names
+	Strings       int    // distinct strings and constraint lists in filters
+	Bytes         int64  // committed memory
+	Used          int64  // of which is in use
+	Budget        int64  // what Memory says, or else its reservation
+	MatchBlocks   uint64 // blocks and pages that Match and readers looked into, 64 filters at a time
+	MatchTests    uint64 // filters that they had to look at one by one
+	CoverBlocks   uint64 // the same of Covered, Containers and Roots
+	CoverTests    uint64
+	Moved         uint64 // filters that Insert and Remove moved, at most MaxMoved each time
 }
 
-// Store holds subscriptions: a forest of filters in which each hangs below one
-// that covers it, indexed at the roots. All of it is in the Memory; the Go heap
-// holds this struct, whose size does not depend on the subscriptions. A Store
-// has one owner at a time: also Match and Covered use its scratch space.
+// MaxMoved is how many filters one insertion of a single conjunction, or one
+// removal, moves at most: the two pages that a full one becomes, or that become
+// one, and the blocks that were divided before.
+const MaxMoved = 2 * (pageBlocks + 16) * blockLanes
+
+// Toucher is a Memory that wants to know what Match reads: n bytes from an
+// offset on.
+type Toucher interface {
+	Touch(off, n int)
+}
+
+// Store holds subscriptions. All of it is in the Memory; the Go heap holds this
+// struct and scratch, whose size does not depend on the subscriptions, except
+// for a count for each owner where Config.MaxPerOwner is set.
+//
+// A Store has one writer at a time, who may call everything. Others match
+// concurrently, each with a Reader of its own.
 type Store struct {
 	a        arena
 	hash     hasher
-	names    interned
-	strings  interned
-	nodes    table
-	clusters table
-	subs     vector
-	subsEnd  uint32 // first subscription number never handed out
-	subsFree uint32
-	subsLive int
-	roots    int
-	always   uint32 // the node of TRUE
-	never    uint32 // the node of FALSE
-	stats    Stats  // counters only
+	handles  ids
+	blocks   ids
+	pages    ids
+	clusters ids
+	root     atomic.Uint32
+	epoch    atomic.Uint64
+	tx       tx
 
-	enc   encoder
-	query []string // strings of the current query that no filter has
-	event [filter.MaxAttributes]resolved
-	shape shape
-	slot  [slots]uint8 // attribute record, low byte: 1 + index in event
-	epoch uint64       // number of the current event
-	cuts  [cutSlots]cut
+	limbo       []retired
+	limboHead   int
+	readersLock sync.Mutex
+	readers     atomic.Pointer[[]*Reader]
+	own         Reader // the writer's
+
+	maxPerOwner uint32
+	owners      map[uint32]uint32
+
+	maxBlock, maxPage, maxCluster uint32 // words of the largest objects so far
+	maxParts                      uint32
+	portable                      bool // the kernel in Go
+	toucher                       Toucher
+	stats                         Stats // counters only
+	work                          work
+}
+
+// work is the writer's scratch.
+type work struct {
+	draft, second draft
+	fitted        dict
+	lanes         []lane
+	lane          lane
+	rows          []row
+	terms         []term
+	names         []uint32
+	parts         []part
+	list          []byte
+	ends          []float64
+	attrEnds      [slots][]float64
+	query         query
+	hullNames     *[slots]uint32
 }
 
 // New returns an empty Store that lives in mem, which nobody else may touch
@@ -74,29 +112,28 @@ func New(mem Memory, cfg Config) (*Store, error) {
 	if len(region) < commitStep || uintptr(unsafe.Pointer(&region[0]))%wordBytes != 0 { // #nosec G103 -- alignment
 		return nil, &Error{Op: "new", Kind: BadMemory}
 	}
-	s := &Store{hash: newHasher(cfg.Seed), subsEnd: 1}
+	s := &Store{hash: newHasher(cfg.Seed), maxPerOwner: cfg.MaxPerOwner, portable: !hasAVX2()}
+	if cfg.MaxPerOwner > 0 {
+		s.owners = map[uint32]uint32{}
+	}
 	s.a = arena{
 		mem: mem, b: region, end: 1,
-		w: unsafe.Slice((*uint64)(unsafe.Pointer(&region[0])), len(region)/wordBytes), // #nosec G103 -- aligned, same length
+		w: unsafe.Slice((*uint64)(unsafe.Pointer(&region[0])), len(region)/wordBytes),   // #nosec G103 -- aligned, same length
+		h: unsafe.Slice((*uint32)(unsafe.Pointer(&region[0])), len(region)/wordBytes*2), // #nosec G103 -- aligned, same length
 	}
-	s.enc.s = s
-	s.names.textAt, s.strings.textAt = nameText, stringText
-	for _, t := range []struct {
-		table *table
-		hash  func(r uint32) uint64
-	}{
-		{&s.names.table, func(r uint32) uint64 { return s.hash.text(s.textOf(r, nameText)) }},
-		{&s.strings.table, func(r uint32) uint64 { return s.hash.text(s.textOf(r, stringText)) }},
-		{&s.nodes, func(n uint32) uint64 { return s.hashEntries(s.entries(n)) }},
-		{&s.clusters, func(c uint32) uint64 {
-			w := s.a.w
-			return s.hashCluster(low(w[c+clusterAttr]), key{w[c+clusterKey], uint16(high(w[c+clusterAttr]))})
-		}},
-	} {
-		if err := t.table.init(&s.a, t.hash); err != nil {
-			return nil, err
-		}
+	s.toucher, _ = mem.(Toucher)
+	s.handles.half, s.clusters.half = true, true
+	for i := range s.work.attrEnds {
+		s.work.attrEnds[i] = make([]float64, 0, 2*sampleEnds)
 	}
+	s.own.s = s
+	s.readers.Store(&[]*Reader{})
+	p, err := s.make(rootWords)
+	if err != nil {
+		return nil, err
+	}
+	s.writeRoot(p, &root{})
+	s.root.Store(p)
 	return s, nil
 }
 
@@ -104,99 +141,24 @@ func view(b []byte) string {
 	if len(b) == 0 {
 		return ""
 	}
-	return unsafe.String(&b[0], len(b)) // #nosec G103 -- interned text does not change while its record lives
+	return unsafe.String(&b[0], len(b)) // #nosec G103 -- valid while b is unchanged
 }
 
-// Insert adds a subscription; Match reports its tag. Equal filters share their
-// memory. Where the budget has no room it returns an *Error of Kind EPCBudget
-// and nothing has changed.
-func (s *Store) Insert(f filter.Filter, tag uint64) (Handle, error) {
-	i, err := s.newSub()
-	if err != nil {
-		return 0, err
-	}
-	if err := s.enc.encode(f); err != nil {
-		s.freeSub(i)
-		return 0, err
-	}
-	e := s.enc.words[:s.enc.n]
-	h := s.hashEntries(e)
-	n := s.findNode(h, e)
-	if n != 0 {
-		s.release(e)
-	} else if n, err = s.newNode(h, e); err != nil {
-		s.release(e)
-		s.freeSub(i)
-		return 0, err
-	}
-	s.addSub(i, n, tag)
-	return Handle(i), nil
+// Match appends to dst the tag of each subscription whose filter matches e, in
+// no particular order. It is for the writer; others have a Reader.
+func (s *Store) Match(e *filter.Event, dst []uint64) []uint64 {
+	dst = s.own.match(s.root.Load(), e, dst)
+	s.stats.MatchBlocks += s.own.blocks
+	s.stats.MatchTests += s.own.tests
+	s.own.blocks, s.own.tests = 0, 0
+	return dst
 }
 
-// Remove takes a subscription out. A handle that names none is refused with
-// Kind UnknownHandle.
-func (s *Store) Remove(h Handle) error {
-	i := uint32(h)
-	if i == 0 || i >= s.subsEnd || high(s.a.w[s.subs.at(i*subWords)+1]) == 0 {
-		return &Error{Op: "remove", Kind: UnknownHandle}
-	}
-	if n := s.removeSub(i); n != 0 {
-		s.dropNode(n)
-	}
-	return nil
-}
-
-// Covered reports whether some stored filter covers f. It takes no memory, and
-// looks at every root in the clusters of f's equalities and attributes.
-func (s *Store) Covered(f filter.Filter) bool {
-	if s.always != 0 || f.Empty() && s.subsLive > 0 {
-		return true
-	}
-	s.enc.query = true
-	_ = s.enc.encode(f) // a query takes nothing, so nothing can fail
-	s.enc.query = false
-	e := s.enc.words[:s.enc.n]
-	found := false
-	for i := 0; i < len(e) && !found; i += int(kindOf(e[i]).words()) {
-		attr := low(e[i])
-		if attr == 0 {
-			break
-		}
-		if kindOf(e[i]) == entryEqual {
-			found = s.coveredIn(s.findCluster(attr, key{e[i+1], lowSub(e[i])}), e)
-		}
-		if kindOf(e[i]) != entryNot && !found {
-			found = s.coveredIn(high(s.a.w[attr+nameIndex]), e)
-		}
-	}
-	clear(s.query)
-	return found
-}
-
-func (s *Store) coveredIn(c uint32, e []uint64) bool {
-	if c == 0 {
-		return false
-	}
-	for g := s.list(0, c); g != 0; g = low(s.a.w[g+nodeSibling]) {
-		s.stats.CoverTests++
-		if s.covers(s.entries(g), e) {
-			return true
-		}
-	}
-	return false
-}
-
-// Stats describes the Store.
+// Stats describes the Store. It is for the writer.
 func (s *Store) Stats() Stats {
-	st := s.stats
-	st.Subscriptions = s.subsLive
-	st.Nodes, st.Roots = int(s.nodes.count), s.roots
-	for _, n := range []uint32{s.always, s.never} {
-		if n != 0 {
-			st.Roots++
-		}
-	}
-	st.Clusters, st.Names, st.Strings = int(s.clusters.count), int(s.names.count), int(s.strings.count)
+	st, r := s.stats, s.readRoot(s.root.Load())
+	st.Subscriptions, st.Filters, st.Clusters = int(r.subs), int(r.lanes), int(r.clusterCount)
+	st.Pages, st.Blocks, st.Names, st.Strings = int(r.pageCount), int(r.blockCount), int(r.nameCount), int(r.stringCount)
 	st.Bytes, st.Used = int64(s.a.committed), int64(s.a.used)*wordBytes
 	st.Budget = int64(len(s.a.b))
 	if m, ok := s.a.mem.(interface{ Budget() int64 }); ok {

@@ -128,7 +128,7 @@ func (w *Witness) faults(published []Publication) (faults []error) {
 		s := of(publisher)
 		for i := range published {
 			p := &published[i]
-			if p.Publisher == publisher && p.Acked && p.Counter > s.last && p.Counter < before && w.Where.Match(p.Event) && !told.explain(p, s.told) {
+			if p.Publisher == publisher && p.Acked && p.Counter > s.last && p.Counter < before && w.Where.Match(&p.Event) && !told.explain(p, s.told) {
 				faults = append(faults, ErrUnannounced)
 			}
 		}
@@ -167,7 +167,7 @@ func (w *Witness) delivery(published []Publication, d *client.Delivery) error {
 	case i < 0 || !slices.Equal(published[i].Body, d.Payload),
 		!slices.Equal(published[i].Event.AppendBinary(nil), d.Attributes.AppendBinary(nil)):
 		return ErrForged
-	case !w.Where.Match(d.Attributes):
+	case !w.Where.Match(&d.Attributes):
 		return ErrUnmatched
 	}
 	return nil

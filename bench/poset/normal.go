@@ -21,8 +21,12 @@ func normalise(preds []filter.Predicate) (conjunction, error) {
 		}
 	}
 	f := conjunction{never: normal.Empty()}
-	for i := range normal.Len() {
-		f.constraints = append(f.constraints, constraintOf(normal.At(i)))
+	if f.never {
+		return f, nil
+	}
+	all := normal.At(0)
+	for i := range all.Len() {
+		f.constraints = append(f.constraints, constraintOf(all.At(i)))
 	}
 	return f, nil
 }
@@ -42,7 +46,7 @@ func takes(p *filter.Predicate) bool {
 
 // constraintOf is what such predicates come to on one attribute: a value, or an
 // interval of numbers.
-func constraintOf(from filter.Constraint) constraint {
+func constraintOf(from *filter.Constraint) constraint {
 	c := constraint{name: []byte(from.Attr())}
 	if from.Kind() != filter.Point {
 		c.lo, c.hi = boundAt(from.Low()), boundAt(from.High())

@@ -96,7 +96,7 @@ func subscribe(t require.TestingT, p *Poset, o *matchtest.Oracle, preds []filter
 	f, err := filter.New(preds...)
 	require.NoError(t, err)
 	require.NoError(t, p.Insert(preds, tag))
-	o.Insert(matchtest.Subscription{Preds: preds, Filter: f, Tag: tag})
+	o.Insert(matchtest.Subscription{Expr: matchtest.Conjoined(preds), Filter: f, Tag: tag})
 }
 
 func requireSame(t require.TestingT, p *Poset, o *matchtest.Oracle, e filter.Event) {

@@ -60,7 +60,7 @@ func (w *Workload) evaluate() {
 	w.Expected = make([][]int, len(w.Events))
 	for i, e := range w.Events {
 		for k := range w.Subscriptions {
-			if w.Subscriptions[k].Filter.Match(e) {
+			if w.Subscriptions[k].Filter.Match(&e) {
 				w.Expected[i] = append(w.Expected[i], w.ids[k])
 			}
 		}

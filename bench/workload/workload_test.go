@@ -176,7 +176,7 @@ func TestSomethingMatches(t *testing.T) {
 		pairs := 0
 		for _, e := range events {
 			for _, f := range filters {
-				if f.Match(e) {
+				if f.Match(&e) {
 					pairs++
 				}
 			}

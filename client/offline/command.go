@@ -27,10 +27,13 @@ const (
 )
 
 // FilterLanguage describes the filter language in the help of commands.
-const FilterLanguage = `A filter is a conjunction: = != < <= > >= on numbers and strings, = != on
-TRUE and FALSE, name BETWEEN a AND b, name LIKE 'prefix%', EXISTS name, joined by
-AND; TRUE matches everything. Strings stand in single quotes, a name with other
-characters than letters, digits, _ and . in double quotes.`
+const FilterLanguage = `A filter combines predicates with AND, OR, XOR, NOT and parentheses: = != < <=
+> >= on numbers and strings, = != on TRUE and FALSE, name BETWEEN a AND b, name IN
+(a, b), name LIKE 'a%_' with ESCAPE, EXISTS name, STARTS_WITH(name, 'a'), ENDS_WITH,
+CONTAINS, EQUALS_IGNORE_CASE. A predicate on an attribute that is absent, or of
+another type, is unknown, and so is its negation; NOT EXISTS asks for absence.
+Strings stand in single quotes, a name with other characters than letters,
+digits, _ and . in double quotes.`
 
 type options struct {
 	subs, pubs string
@@ -220,7 +223,6 @@ func (b *built) summary(w io.Writer, subs, pubs int, r result) {
 			matched++
 		}
 	}
-	st := b.store.Stats()
 	_, _ = fmt.Fprintf(w, "%d subscriptions of %d ids (%d distinct filters, %d not below another), %d publications, %d matched, %d pairs\n",
-		subs, len(b.distinct), st.Nodes, st.Roots, pubs, matched, r.pairs)
+		subs, len(b.distinct), b.filters, len(b.store.Roots(nil)), pubs, matched, r.pairs)
 }

@@ -16,7 +16,7 @@ func fuzzBoth(f *testing.F, format Format) {
 		for _, s := range subs {
 			require.NoError(t, checkID(s.ID))
 			for _, e := range pubs {
-				s.Filter.Match(e)
+				s.Filter.Match(&e)
 			}
 		}
 	})

@@ -36,6 +36,7 @@ type built struct {
 	bytes    float64       // of one subscription, everything included
 	rankOf   []uint32      // of the id of each subscription
 	distinct []string
+	filters  int // distinct normal forms
 }
 
 // build inserts all subscriptions. Tags are positions in subs.
@@ -46,6 +47,7 @@ func build(subs []Subscription) (*built, error) {
 	}
 	b := &built{}
 	b.rankOf, b.distinct = rank(subs)
+	b.filters = distinctFilters(subs)
 	before := liveHeap()
 	store, err := matcher.New(matcher.NewHeapMemory(reserve, reserve), matcher.Config{})
 	if err != nil {
@@ -66,6 +68,15 @@ func build(subs []Subscription) (*built, error) {
 		b.bytes = float64(total) / float64(n)
 	}
 	return b, nil
+}
+
+// distinctFilters counts the normal forms.
+func distinctFilters(subs []Subscription) int {
+	forms := map[string]bool{}
+	for _, s := range subs {
+		forms[string(s.Filter.AppendBinary(nil))] = true
+	}
+	return len(forms)
 }
 
 // liveHeap is what the collector cannot free.

@@ -3,7 +3,8 @@ package filter
 // The first byte of an encoded filter.
 const (
 	encodedFalse byte = 0 // nothing follows
-	encodedAnd   byte = 1 // u8 count, constraints strictly ascending by name
+	encodedAnd   byte = 1 // one conjunction
+	encodedOr    byte = 2 // u8 count, conjunctions strictly ascending
 )
 
 // Flags of an encoded interval.
@@ -15,79 +16,150 @@ const (
 	flagsEnd // first unused
 )
 
-// AppendBinary appends the canonical encoding. After the first byte and the
-// count, each constraint is u8 length and name, u8 kind, then for a Point the
-// value; for an interval u8 flags, the ends that are set, u8 count and the
-// excluded points ascending. Values are encoded as in events.
+// AppendBinary appends the canonical encoding. A conjunction is u8 count and
+// its constraints, strictly ascending by name, each of them u8 length and name
+// and then what Constraint.AppendBinary appends.
 func (f Filter) AppendBinary(dst []byte) []byte {
-	if f.empty {
+	switch {
+	case f.empty:
 		return append(dst, encodedFalse)
+	case len(f.alternatives) == 0:
+		return append(dst, encodedAnd, 0)
+	case len(f.alternatives) == 1:
+		return f.alternatives[0].appendBinary(append(dst, encodedAnd))
 	}
-	dst = append(dst, encodedAnd, byte(len(f.constraints)))
-	for i := range f.constraints {
-		dst = f.constraints[i].appendBinary(dst)
+	dst = append(dst, encodedOr, byte(len(f.alternatives)))
+	for i := range f.alternatives {
+		dst = f.alternatives[i].appendBinary(dst)
 	}
 	return dst
 }
 
-func (c *Constraint) appendBinary(dst []byte) []byte {
-	dst = append(dst, byte(len(c.attr)))
-	dst = append(dst, c.attr...)
-	dst = append(dst, byte(c.kind))
+func (c *Conjunction) appendBinary(dst []byte) []byte {
+	dst = append(dst, byte(len(c.constraints)))
+	for i := range c.constraints {
+		dst = appendName(dst, c.constraints[i].attr)
+		dst = c.constraints[i].AppendBinary(dst)
+	}
+	return dst
+}
+
+// appendWithout appends what tells apart conjunctions that have the same
+// attributes, except for what constraint at says.
+func (c *Conjunction) appendWithout(dst []byte, at int) []byte {
+	for i := range c.constraints {
+		dst = appendName(dst, c.constraints[i].attr)
+		if i != at {
+			dst = c.constraints[i].AppendBinary(dst)
+		}
+	}
+	return dst
+}
+
+func appendName(dst []byte, name string) []byte {
+	return append(append(dst, byte(len(name))), name...)
+}
+
+// AppendBinary appends the constraint without its attribute's name: u8 kind;
+// then for a Point the value; for a Set u8 count and the values ascending; for
+// an interval u8 flags, the ends that are set, u8 count and the excluded points
+// ascending, and if there are patterns, which is a kind of its own, u8 count and
+// the patterns ascending. Values are encoded as in events.
+func (c *Constraint) AppendBinary(dst []byte) []byte {
+	kind := c.kind
+	if len(c.patterns) > 0 {
+		kind = encodedPatterned
+	}
+	dst = append(dst, byte(kind))
 	switch c.kind {
 	case Point:
 		return appendValue(dst, c.lo.Value)
+	case Set:
+		return appendValues(dst, c.points)
 	case Numbers, Strings:
+		dst = c.appendInterval(dst)
 	default:
 		return dst
 	}
-	var flags byte
-	for _, x := range []struct {
-		on  bool
-		bit byte
-	}{{c.lo.Set, flagLow}, {c.lo.Open, flagLowOpen}, {c.hi.Set, flagHigh}, {c.hi.Open, flagHighOpen}} {
-		if x.on {
-			flags |= x.bit
-		}
+	if len(c.patterns) > 0 {
+		dst = append(dst, byte(len(c.patterns)))
 	}
-	dst = append(dst, flags)
+	for _, p := range c.patterns {
+		dst = p.AppendBinary(dst)
+	}
+	return dst
+}
+
+func appendValues(dst []byte, values []Value) []byte {
+	dst = append(dst, byte(len(values)))
+	for _, v := range values {
+		dst = appendValue(dst, v)
+	}
+	return dst
+}
+
+func (c *Constraint) appendInterval(dst []byte) []byte {
+	dst = append(dst, c.lo.flags(flagLow, flagLowOpen)|c.hi.flags(flagHigh, flagHighOpen))
 	if c.lo.Set {
 		dst = appendValue(dst, c.lo.Value)
 	}
 	if c.hi.Set {
 		dst = appendValue(dst, c.hi.Value)
 	}
-	dst = append(dst, byte(len(c.not)))
-	for _, v := range c.not {
-		dst = appendValue(dst, v)
+	return appendValues(dst, c.points)
+}
+
+func (b *Bound) flags(set, open byte) (flags byte) {
+	if b.Set {
+		flags |= set
 	}
-	return dst
+	if b.Open {
+		flags |= open
+	}
+	return flags
 }
 
 // binarySize is the length of the canonical encoding.
 func (f Filter) binarySize() int {
-	size := 2
-	for i := range f.constraints {
-		c := &f.constraints[i]
-		size += 1 + len(c.attr) + 1
-		switch c.kind {
-		case Point:
-			size += valueSize(c.lo.Value)
-			continue
-		case Numbers, Strings:
-			size += 2
-		default:
-			continue
+	size := 1
+	if len(f.alternatives) != 1 && !f.empty {
+		size++ // the count of alternatives, or TRUE's of constraints
+	}
+	for i := range f.alternatives {
+		size++
+		for j := range f.alternatives[i].constraints {
+			c := &f.alternatives[i].constraints[j]
+			size += 1 + len(c.attr) + c.binarySize()
 		}
+	}
+	return size
+}
+
+func (c *Constraint) binarySize() int {
+	size := 1
+	switch c.kind {
+	case Point:
+		return size + valueSize(c.lo.Value)
+	case Set:
+		size++
+	case Numbers, Strings:
+		size += 2
 		if c.lo.Set {
 			size += valueSize(c.lo.Value)
 		}
 		if c.hi.Set {
 			size += valueSize(c.hi.Value)
 		}
-		for _, v := range c.not {
-			size += valueSize(v)
-		}
+	default:
+	}
+	for i := range c.points {
+		size += valueSize(c.points[i])
+	}
+	if len(c.patterns) > 0 {
+		size++
+	}
+	for i := range c.patterns {
+		size += patternHeader + len(c.patterns[i].text)
 	}
 	return size
 }
@@ -100,102 +172,182 @@ func Decode(b []byte) (Filter, error) {
 		return Filter{}, fault(TooLong, 0, beyond("encoding longer than its limit", MaxFilterBytes, bytesUnit))
 	}
 	r := reader{b: []byte(string(b))}
-	preds := r.predicates()
+	all := r.filter()
 	if err := r.finish(); err != nil {
 		return Filter{}, err
 	}
-	f, err := New(preds...)
-	if err != nil {
-		return Filter{}, fault(BadEncoding, 0, "encoding of no valid filter")
-	}
-	if len(b) > 0 && b[0] == encodedFalse {
-		return Filter{empty: true}, nil
-	}
-	if string(f.AppendBinary(make([]byte, 0, len(b)))) != string(b) {
+	f, err := finish(reduce(all))
+	if err != nil || string(f.AppendBinary(make([]byte, 0, len(b)))) != string(b) {
 		return Filter{}, fault(BadEncoding, 0, "encoding is not canonical")
 	}
 	return f, nil
 }
 
-// predicates reads an encoding back as predicates; New then decides whether
-// they are the normal form they claim to be.
-func (r *reader) predicates() []Predicate {
+func (r *reader) filter() []Conjunction {
+	n := 1
 	switch r.u8() {
 	case encodedFalse:
 		return nil
 	case encodedAnd:
+	case encodedOr:
+		if n = int(r.u8()); n > MaxConjunctions {
+			r.fail(1, beyond("more conjunctions than a filter may have", MaxConjunctions, ""))
+		}
 	default:
 		r.fail(0, "unknown form")
+	}
+	if r.bad {
 		return nil
 	}
+	all := make([]Conjunction, 0, n)
+	for range n {
+		c := r.conjunction()
+		if r.bad {
+			return nil
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+func (r *reader) conjunction() (c Conjunction) {
+	at := r.pos
 	n := int(r.u8())
 	if n > MaxPredicates {
-		r.fail(1, beyond("more constraints than a filter may have", MaxPredicates, ""))
+		r.fail(at, beyond("more constraints than a filter may have", MaxPredicates, ""))
+	}
+	if r.bad || n == 0 {
+		return c
+	}
+	c.constraints = make([]Constraint, 0, n)
+	weight, last := 0, ""
+	for range n {
+		at = r.pos
+		name := r.name()
+		if !r.bad && name <= last {
+			r.fail(at, "constraints out of order")
+		}
+		one := r.constraint()
+		if one.attr, last = name, name; r.bad {
+			return c
+		}
+		if weight += one.weight(); weight > MaxPredicates {
+			r.fail(at, beyond("more predicates than a filter may have", MaxPredicates, ""))
+		}
+		c.constraints = append(c.constraints, one)
+	}
+	return c
+}
+
+// DecodeConstraint decodes a constraint that Constraint.AppendBinary produced at
+// the beginning of b and returns what follows. Everything else is refused with
+// Kind BadEncoding. The constraint has no attribute name and does not alias b.
+func DecodeConstraint(b []byte) (c Constraint, rest []byte, err error) {
+	r := reader{b: []byte(string(b[:min(len(b), MaxFilterBytes)]))}
+	c = r.constraint()
+	if r.bad {
+		return Constraint{}, nil, fault(BadEncoding, r.at, r.msg)
+	}
+	return c, b[r.pos:], nil
+}
+
+// constraint reads one in normal form.
+func (r *reader) constraint() Constraint {
+	start := r.pos
+	kind := ConstraintKind(r.u8())
+	c := Constraint{kind: kind}
+	switch kind {
+	case Any, Missing:
+	case Point:
+		c.lo = Bound{Value: r.operand(0), Set: true}
+	case Set:
+		c.points = r.values(MaxMembers, 0)
+	case Numbers, Strings:
+		r.interval(&c)
+	case encodedPatterned:
+		c.kind = Strings
+		r.interval(&c)
+		r.patterns(&c)
+	default:
+		r.fail(start, "unknown constraint kind")
+	}
+	if r.bad {
+		return c
+	}
+	end := r.pos
+	if !c.normalise() || string(c.AppendBinary(make([]byte, 0, end-start))) != string(r.b[start:end]) {
+		r.fail(start, "constraint is not canonical")
+	}
+	return c
+}
+
+// operand reads a value in the form that filters hold, of a type that belongs to
+// the kind; kind 0 is any.
+func (r *reader) operand(kind ConstraintKind) Value {
+	at := r.pos
+	v := r.value()
+	if r.bad {
+		return v
+	}
+	if one, err := operand(v); err != nil || one != v {
+		r.fail(at, "number without a canonical form")
+	}
+	if kind != 0 && (v.typ == TypeBool || intervalOf(v) != kind) {
+		r.fail(at, "value of another type than its interval's")
+	}
+	return v
+}
+
+func (r *reader) values(limit int, kind ConstraintKind) []Value {
+	at := r.pos
+	n := int(r.u8())
+	if n > limit {
+		r.fail(at, beyond("more values than a constraint may have", limit, ""))
+	}
+	if r.bad || n == 0 {
 		return nil
 	}
-	preds := make([]Predicate, 0, MaxPredicates)
+	all := make([]Value, 0, n)
 	for range n {
-		preds = r.constraint(preds)
-		if len(preds) > MaxPredicates {
-			r.fail(r.pos, beyond("more predicates than a filter may have", MaxPredicates, ""))
-		}
+		all = append(all, r.operand(kind))
 		if r.bad {
 			return nil
 		}
 	}
-	return preds
+	return all
 }
 
-func (r *reader) constraint(preds []Predicate) []Predicate {
-	name := r.name()
+func (r *reader) interval(c *Constraint) {
 	at := r.pos
-	switch kind := ConstraintKind(r.u8()); kind {
-	case Any:
-		return append(preds, Predicate{Attr: name, Op: Exists})
-	case Point:
-		return append(preds, Predicate{Attr: name, Op: Eq, Value: r.value()})
-	case Numbers, Strings:
-		return r.interval(name, kind, preds)
-	default:
-		r.fail(at, "unknown constraint kind")
-		return preds
-	}
-}
-
-func (r *reader) interval(name string, kind ConstraintKind, preds []Predicate) []Predicate {
-	at := r.pos
-	before := len(preds)
 	flags := r.u8()
-	if flags >= flagsEnd {
+	open := flags & (flagLowOpen | flagHighOpen)
+	if flags >= flagsEnd || open>>1&^flags != 0 {
 		r.fail(at, "unknown flags")
-		return preds
+		return
 	}
 	if flags&flagLow != 0 {
-		preds = append(preds, Predicate{Attr: name, Op: choose(flags&flagLowOpen != 0, Gt, Ge), Value: r.value()})
+		c.lo = Bound{r.operand(c.kind), true, flags&flagLowOpen != 0}
 	}
 	if flags&flagHigh != 0 {
-		preds = append(preds, Predicate{Attr: name, Op: choose(flags&flagHighOpen != 0, Lt, Le), Value: r.value()})
+		c.hi = Bound{r.operand(c.kind), true, flags&flagHighOpen != 0}
 	}
-	n := int(r.u8())
-	if n > MaxPredicates {
-		r.fail(at, beyond("more predicates than a filter may have", MaxPredicates, ""))
-		return preds
+	c.points = r.values(MaxPredicates, c.kind)
+	if c.kind == Numbers && flags == 0 && len(c.points) == 0 {
+		r.fail(at, "interval without ends")
 	}
-	for range n {
-		preds = append(preds, Predicate{Attr: name, Op: Ne, Value: r.value()})
-	}
-	if len(preds) == before {
-		if kind != Strings {
-			r.fail(at, "interval without ends")
-		}
-		preds = append(preds, Predicate{Attr: name, Op: Ge, Value: String("")})
-	}
-	return preds
 }
 
-func choose(cond bool, yes, no Op) Op {
-	if cond {
-		return yes
+func (r *reader) patterns(c *Constraint) {
+	at := r.pos
+	n := int(r.u8())
+	if n > MaxPatterns {
+		r.fail(at, beyond("more patterns than an attribute may have", MaxPatterns, ""))
+		return
 	}
-	return no
+	for range n {
+		c.patterns = append(c.patterns, r.pattern())
+		if r.bad {
+			return
+		}
+	}
 }

@@ -14,11 +14,12 @@ const (
 	BadName                      // an empty, overlong or non-UTF-8 attribute name
 	BadPredicate                 // an operator that the value's type does not have
 	TooLong                      // text or encoding beyond its limit
-	TooMany                      // more predicates than MaxPredicates
-	TooDeep                      // parentheses nested beyond MaxDepth
-	Unsupported                  // a reserved word or pattern that is not available yet
+	TooMany                      // more predicates than a filter may have
+	TooDeep                      // nested beyond MaxDepth
+	Unsupported                  // a pattern that is not available
 	BadEvent                     // an event with duplicate, missing or too many attributes
 	BadEncoding                  // bytes that no encoder produces
+	TooWide                      // more alternatives than MaxConjunctions
 )
 
 // String returns the kind's name in lower case with blanks.
@@ -46,6 +47,8 @@ func (k Kind) String() string {
 		return "bad event"
 	case BadEncoding:
 		return "bad encoding"
+	case TooWide:
+		return "too many alternatives"
 	}
 	return "unknown fault"
 }
@@ -60,9 +63,9 @@ type Error struct {
 	Msg string
 }
 
-// Error returns kind, position and message.
+// Error returns kind, its number, position and message.
 func (e *Error) Error() string {
-	s := "filter: " + e.Kind.String()
+	s := "filter: " + e.Kind.String() + " (F" + strconv.Itoa(int(e.Kind)) + ")"
 	if e.Pos >= 0 {
 		s += " at byte " + strconv.Itoa(e.Pos)
 	}

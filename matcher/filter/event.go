@@ -2,11 +2,8 @@ package filter
 
 import (
 	"encoding/binary"
-	"math"
 	"slices"
 	"strings"
-	"unicode/utf8"
-	"unsafe"
 )
 
 // Attribute is one named value of an event.
@@ -19,6 +16,9 @@ type Attribute struct {
 // event. Events are immutable except through DecodeBorrow.
 type Event struct {
 	attrs []Attribute
+	keys  []uint64 // of the names, in the same order
+	shape uint64
+	long  bool
 }
 
 // NewEvent builds an event from attributes in any order. It refuses a duplicate
@@ -46,24 +46,76 @@ func NewEvent(attrs ...Attribute) (Event, error) {
 	if size > MaxEventBytes {
 		return Event{}, fault(BadEvent, -1, beyond("event larger than its limit", MaxEventBytes, bytesUnit))
 	}
-	return Event{attrs: own}, nil
+	e := Event{attrs: own}
+	if len(own) > 0 {
+		e.keys = make([]uint64, 0, len(own))
+	}
+	for i := range own {
+		e.addKey(own[i].Name)
+	}
+	return e, nil
+}
+
+// addKey extends what is known of the names by the next one.
+func (e *Event) addKey(name string) {
+	k := NameKey(name)
+	e.keys = append(e.keys, k)
+	e.shape = mixShape(e.shape, k)
+	e.long = e.long || k>>63 != 0
+}
+
+// reset makes the event empty and keeps its storage.
+func (e *Event) reset() {
+	e.attrs, e.keys, e.shape, e.long = e.attrs[:0], e.keys[:0], 0, false
 }
 
 // Len returns the number of attributes.
-func (e Event) Len() int { return len(e.attrs) }
+func (e *Event) Len() int { return len(e.attrs) }
 
 // At returns attribute i of 0..Len()-1, in the order of names.
-func (e Event) At(i int) Attribute { return e.attrs[i] }
+func (e *Event) At(i int) Attribute { return e.attrs[i] }
+
+// NameAt returns the name of attribute i.
+func (e *Event) NameAt(i int) string { return e.attrs[i].Name }
+
+// ValueAt returns the value of attribute i, which nobody may change.
+func (e *Event) ValueAt(i int) *Value { return &e.attrs[i].Value }
+
+// Keys returns the NameKey of each attribute, in the order of At. Nobody may
+// change them.
+func (e *Event) Keys() []uint64 { return e.keys }
+
+// Shape returns a mix of the keys that depends on their order: events with the
+// same names have the same shape, and others rarely do.
+func (e *Event) Shape() uint64 { return e.shape }
+
+// LongNames reports whether some name is longer than seven bytes, so that its
+// key does not tell it from every other name.
+func (e *Event) LongNames() bool { return e.long }
 
 // Get returns the value of an attribute, and whether the event has it.
-func (e Event) Get(name string) (Value, bool) {
-	i, ok := slices.BinarySearchFunc(e.attrs, name, func(a Attribute, n string) int {
-		return strings.Compare(a.Name, n)
-	})
-	if !ok {
-		return Value{}, false
+func (e *Event) Get(name string) (Value, bool) {
+	if v := e.find(name); v != nil {
+		return *v, true
 	}
-	return e.attrs[i].Value, true
+	return Value{}, false
+}
+
+// find returns the value of an attribute, nil if the event has none.
+func (e *Event) find(name string) *Value {
+	lo, hi := 0, len(e.attrs)
+	for lo < hi {
+		mid := int(uint(lo+hi) >> 1)
+		switch c := strings.Compare(e.attrs[mid].Name, name); {
+		case c == 0:
+			return &e.attrs[mid].Value
+		case c < 0:
+			lo = mid + 1
+		default:
+			hi = mid
+		}
+	}
+	return nil
 }
 
 // Encoded sizes.
@@ -124,7 +176,7 @@ func DecodeEvent(b []byte) (Event, error) {
 // has held an event of that many attributes. The event's names and strings
 // alias b: they are valid as long as b is unchanged. After an error e is empty.
 func (e *Event) DecodeBorrow(b []byte) error {
-	e.attrs = e.attrs[:0]
+	e.reset()
 	if len(b) > MaxEventBytes {
 		return fault(BadEncoding, 0, beyond("event larger than its limit", MaxEventBytes, bytesUnit))
 	}
@@ -135,6 +187,9 @@ func (e *Event) DecodeBorrow(b []byte) error {
 	}
 	if cap(e.attrs) < n {
 		e.attrs = make([]Attribute, 0, n)
+	}
+	if cap(e.keys) < n {
+		e.keys = make([]uint64, 0, n)
 	}
 	last := ""
 	for range n {
@@ -149,114 +204,11 @@ func (e *Event) DecodeBorrow(b []byte) error {
 		}
 		last = name
 		e.attrs = append(e.attrs, Attribute{Name: name, Value: v})
+		e.addKey(name)
 	}
 	if err := r.finish(); err != nil {
-		e.attrs = e.attrs[:0]
+		e.reset()
 		return err
 	}
 	return nil
-}
-
-// reader takes an encoding apart. The first fault sticks; every later read
-// yields zero values.
-type reader struct {
-	b   []byte
-	pos int
-	bad bool
-	at  int
-	msg string
-}
-
-func (r *reader) fail(at int, msg string) {
-	if !r.bad {
-		r.bad, r.at, r.msg = true, at, msg
-	}
-}
-
-func (r *reader) finish() error {
-	if !r.bad && r.pos != len(r.b) {
-		r.fail(r.pos, "trailing bytes")
-	}
-	if r.bad {
-		return fault(BadEncoding, r.at, r.msg)
-	}
-	return nil
-}
-
-func (r *reader) take(n int) []byte {
-	if r.bad || len(r.b)-r.pos < n {
-		r.fail(r.pos, "truncated")
-		return nil
-	}
-	p := r.b[r.pos : r.pos+n]
-	r.pos += n
-	return p
-}
-
-func (r *reader) u8() byte {
-	if p := r.take(1); p != nil {
-		return p[0]
-	}
-	return 0
-}
-
-func (r *reader) u16() uint16 {
-	if p := r.take(2); p != nil {
-		return binary.BigEndian.Uint16(p)
-	}
-	return 0
-}
-
-func (r *reader) text(n int) string {
-	at := r.pos
-	p := r.take(n)
-	if len(p) == 0 {
-		return ""
-	}
-	if !utf8.Valid(p) {
-		r.fail(at, "not valid UTF-8")
-		return ""
-	}
-	return unsafe.String(&p[0], len(p)) // #nosec G103 -- borrowed by contract: valid while b is unchanged
-}
-
-func (r *reader) name() string {
-	at := r.pos
-	n := int(r.u8())
-	if !r.bad && n == 0 {
-		r.fail(at, "empty attribute name")
-	}
-	return r.text(n)
-}
-
-func (r *reader) value() Value {
-	at := r.pos
-	switch typ := Type(r.u8()); typ {
-	case TypeInt, TypeFloat:
-		p := r.take(numberBytes)
-		if p == nil {
-			return Value{}
-		}
-		v := Value{bits: binary.BigEndian.Uint64(p), typ: typ}
-		if f := v.Float(); typ == TypeFloat && (f != f || v.bits == math.Float64bits(math.Copysign(0, -1))) {
-			r.fail(at, "number without a canonical form")
-		}
-		return v
-	case TypeString:
-		n := int(r.u16())
-		if n > MaxStringBytes {
-			r.fail(at, beyond("string longer than its limit", MaxStringBytes, bytesUnit))
-			return Value{}
-		}
-		return Value{str: r.text(n), typ: TypeString}
-	case TypeBool:
-		x := r.u8()
-		if x > 1 {
-			r.fail(at, "boolean that is neither 0 nor 1")
-		}
-		return Value{bits: uint64(x), typ: TypeBool}
-	default:
-		r.fail(at, "unknown value type")
-		return Value{}
-	}
 }

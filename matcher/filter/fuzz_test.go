@@ -11,6 +11,8 @@ func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		"symbol = 'HAL' AND price < 50.5", "x BETWEEN 1 AND 2", "s LIKE 'ab\\%%'", "EXISTS \"a b\"", "(TRUE AND x != -1e3)",
 		"s != 'a' AND s > 'a' AND s <= 'a\x00'", "b = TRUE", "FALSE", "x = 9223372036854775807", "x IN (1)", "((((x=1",
+		"NOT (x BETWEEN 1 AND 2) OR y IN (1, 'a', TRUE) XOR NOT EXISTS z", "s NOT LIKE 'a!_%_b%' ESCAPE '!'",
+		"ENDS_WITH(s, 'x') AND NOT CONTAINS(s, 'y') OR EQUALS_IGNORE_CASE(s, 'Kk')", "x NOT IN (1, 2, 'a')",
 	} {
 		f.Add(s)
 	}
@@ -31,6 +33,7 @@ func FuzzParse(f *testing.F) {
 func FuzzDecodeFilter(f *testing.F) {
 	for _, s := range []string{
 		"TRUE", "FALSE", "x = 1", "s LIKE 'a%' AND s != 'ab'", "x != 2.5 AND EXISTS y AND z BETWEEN 1 AND 2 AND b = FALSE",
+		"x IN (1, 'a', TRUE) OR NOT EXISTS y AND s LIKE 'a_%b'", "NOT ENDS_WITH(s, 'b') AND NOT EQUALS_IGNORE_CASE(s, 'ab') AND s > 'a'",
 	} {
 		x, err := Parse(s)
 		if err != nil {
@@ -56,7 +59,7 @@ func FuzzDecodeEvent(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(e.AppendBinary(nil))
-	f.Add(Event{}.AppendBinary(nil))
+	f.Add((&Event{}).AppendBinary(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		x, err := DecodeEvent(b)
 		var y Event

@@ -24,9 +24,8 @@ type token struct {
 	value Value  // of a number
 }
 
-// keyword returns the upper-case keyword that word is, or "". All words of
-// CloudEvents SQL that join conditions are reserved, so that text keeps its
-// meaning when they are supported.
+// keyword returns the upper-case keyword that word is, or "". ESCAPE and the
+// names of functions are none: where they stand no attribute can.
 func keyword(word string) string {
 	if len(word) > len("BETWEEN") {
 		return ""

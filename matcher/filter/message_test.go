@@ -40,7 +40,7 @@ func TestLimitsAreNamed(t *testing.T) {
 		"name":            {event(Attribute{Name: long, Value: Int(1)}), "(255 bytes)"},
 		"predicates":      {where(preds...), "(64)"},
 		"filter":          {where(wide...), "(4096 bytes)"},
-		"text":            {text(strings.Repeat(" ", MaxTextBytes+1)), "(65536 bytes)"},
+		"text":            {text(strings.Repeat(" ", MaxTextBytes+1)), "(131072 bytes)"},
 		"text predicates": {text(strings.Repeat("EXISTS canary AND ", MaxPredicates) + "TRUE AND EXISTS canary"), "(64)"},
 		"text string":     {text("a = '" + long + "'"), "(2048 bytes)"},
 		"text pattern":    {text("a LIKE '" + long + "%'"), "(2048 bytes)"},

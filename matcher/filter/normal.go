@@ -1,167 +1,126 @@
 package filter
 
 import (
-	"math"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
-// merge puts all predicates on one attribute into one constraint. A
-// contradiction has kind 0.
-func merge(preds []Predicate) (Constraint, error) {
-	c := Constraint{attr: preds[0].Attr, kind: Any}
-	if err := checkName(c.attr); err != nil {
-		return c, err
-	}
-	empty := false
-	for _, p := range preds {
-		part, err := single(p)
-		if err != nil {
-			return c, err
-		}
-		if !empty && !c.intersect(part) {
-			empty = true
+// merge puts all constraints on one attribute into one in normal form, of which
+// it owns every part; false means that they contradict each other.
+func merge(parts []Constraint) (Constraint, bool) {
+	c := parts[0]
+	c.points, c.patterns = slices.Clone(c.points), slices.Clone(c.patterns)
+	for i := range parts[1:] {
+		if !c.intersect(&parts[1+i]) {
+			return Constraint{}, false
 		}
 	}
-	if empty || !c.normalise() {
-		return Constraint{attr: c.attr}, nil
-	}
-	return c, nil
-}
-
-// single is the constraint of one predicate, not yet in normal form.
-func single(p Predicate) (Constraint, error) {
-	if p.Op == Exists {
-		return Constraint{kind: Any}, nil
-	}
-	low, err := operand(p.Value)
-	if err != nil {
-		return Constraint{}, err
-	}
-	if low.typ == TypeBool {
-		return booleanConstraint(p.Op, low)
-	}
-	c := Constraint{kind: Numbers}
-	if low.typ == TypeString {
-		c.kind = Strings
-	}
-	switch p.Op {
-	case Eq:
-		c.lo, c.hi = Bound{low, true, false}, Bound{low, true, false}
-	case Ne:
-		c.not = []Value{low}
-	case Lt, Le:
-		c.hi = Bound{low, true, p.Op == Lt}
-	case Gt, Ge:
-		c.lo = Bound{low, true, p.Op == Gt}
-	case Between:
-		high, err := operand(p.High)
-		if err != nil {
-			return Constraint{}, err
-		}
-		if high.IsNumber() != low.IsNumber() || high.typ == TypeBool {
-			return Constraint{}, fault(BadPredicate, -1, "BETWEEN needs two values of one type")
-		}
-		c.lo, c.hi = Bound{low, true, false}, Bound{high, true, false}
-	case Prefix:
-		if low.typ != TypeString {
-			return Constraint{}, fault(BadPredicate, -1, "only a string has a prefix")
-		}
-		c.lo, c.hi = Bound{low, true, false}, prefixEnd(low.str)
-		if len(c.hi.Value.str) > MaxStringBytes {
-			return Constraint{}, fault(BadString, -1, beyond("prefix longer than its limit", MaxStringBytes, bytesUnit))
-		}
-	default:
-		return Constraint{}, fault(BadPredicate, -1, "unknown operator")
-	}
-	return c, nil
-}
-
-// operand checks a predicate's value and brings numbers to one form.
-func operand(v Value) (Value, error) {
-	if err := v.check(); err != nil {
-		return v, err
-	}
-	if v.typ == TypeFloat && (math.IsInf(v.Float(), 0) || v.Float() != v.Float()) {
-		return v, fault(BadNumber, -1, "a filter's numbers are finite")
-	}
-	return v.exact(), nil
-}
-
-func booleanConstraint(op Op, v Value) (Constraint, error) {
-	switch op {
-	case Eq:
-	case Ne:
-		v = Bool(!v.Bool())
-	default:
-		return Constraint{}, fault(BadPredicate, -1, "booleans have no order")
-	}
-	return Constraint{kind: Point, lo: Bound{Value: v, Set: true}}, nil
-}
-
-// prefixEnd is the first string after all those with the prefix: UTF-8 orders
-// like its code points, so the last code point that has a successor gets it.
-func prefixEnd(prefix string) Bound {
-	for prefix != "" {
-		r, size := utf8.DecodeLastRuneInString(prefix)
-		prefix = prefix[:len(prefix)-size]
-		if r == utf8.MaxRune {
-			continue
-		}
-		r++
-		if !utf8.ValidRune(r) {
-			r = 0xE000 // the surrogates are no characters
-		}
-		return Bound{Value: String(prefix + string(r)), Set: true, Open: true}
-	}
-	return Bound{}
+	return c, c.normalise()
 }
 
 // intersect narrows c by d; false means nothing is left for certain.
-func (c *Constraint) intersect(d Constraint) bool {
-	if d.kind == Any {
+func (c *Constraint) intersect(d *Constraint) bool {
+	switch {
+	case c.kind == Missing || d.kind == Missing:
+		return c.kind == d.kind
+	case d.kind == Any:
 		return true
-	}
-	if c.kind == Any {
-		d.attr = c.attr
-		*c = d
+	case c.kind == Any:
+		c.kind, c.lo, c.hi = d.kind, d.lo, d.hi
+		c.points, c.patterns = slices.Clone(d.points), slices.Clone(d.patterns)
 		return true
-	}
-	if c.kind != d.kind {
+	case c.kind == Point || c.kind == Set:
+		return c.keep(c, d)
+	case d.kind == Point || d.kind == Set:
+		return c.keep(d, c)
+	case c.kind != d.kind:
 		return false
 	}
-	if c.kind == Point { // both booleans: an interval becomes a Point only in normalise
-		return c.lo.Value == d.lo.Value
-	}
-	if d.lo.Set && !lowCovers(d.lo, c.lo) {
+	if d.lo.Set && !lowCovers(&d.lo, &c.lo) {
 		c.lo = d.lo
 	}
-	if d.hi.Set && !highCovers(d.hi, c.hi) {
+	if d.hi.Set && !highCovers(&d.hi, &c.hi) {
 		c.hi = d.hi
 	}
-	c.not = append(c.not, d.not...)
+	c.points = append(c.points, d.points...)
+	c.patterns = append(c.patterns, d.patterns...)
 	return true
 }
 
-// normalise brings an interval to its one form; false means it is empty.
+// keep makes c those members of a Point or Set that the other admits. An
+// interval that is not yet in normal form still has to test one by one.
+func (c *Constraint) keep(members, other *Constraint) bool {
+	var left []Value
+	if members.kind == Point {
+		if other.admits(&members.lo.Value) {
+			left = []Value{members.lo.Value}
+		}
+	}
+	for i := range members.points {
+		if v := &members.points[i]; other.admits(v) {
+			left = append(left, *v)
+		}
+	}
+	return c.becomeMembers(left)
+}
+
+// admits is matches for points in any order.
+func (c *Constraint) admits(v *Value) bool {
+	found := slices.ContainsFunc(c.points, func(p Value) bool { return order(p, *v) == 0 })
+	switch c.kind {
+	case Set:
+		return found
+	case Numbers:
+		return v.IsNumber() && c.inside(v) && !found
+	case Strings:
+		return v.typ == TypeString && c.inside(v) && !found && c.like(v.str)
+	default:
+		return c.matches(v)
+	}
+}
+
+// becomeMembers makes c the values, which ascend; false if there are none.
+func (c *Constraint) becomeMembers(values []Value) bool {
+	*c = Constraint{attr: c.attr}
+	switch len(values) {
+	case 0:
+		return false
+	case 1:
+		c.kind, c.lo = Point, Bound{Value: values[0], Set: true}
+	default:
+		c.kind, c.points = Set, values
+	}
+	return true
+}
+
+// normalise brings a constraint, whose slices c owns, to its one form; false
+// means that it is empty.
 func (c *Constraint) normalise() bool {
-	if c.kind != Numbers && c.kind != Strings {
+	if c.kind != Numbers && c.kind != Strings && c.kind != Set {
 		return true
 	}
-	slices.SortFunc(c.not, func(a, b Value) int {
-		order, _ := a.Compare(b)
-		return order
-	})
-	c.not = slices.Compact(c.not)
-	if c.kind == Strings {
-		return c.normaliseStrings()
+	slices.SortFunc(c.points, order)
+	c.points = slices.Compact(c.points)
+	var ok bool
+	switch c.kind {
+	case Set:
+		return c.becomeMembers(c.points)
+	case Strings:
+		ok = c.normaliseStrings()
+	default:
+		ok = c.normaliseNumbers()
 	}
-	return c.normaliseNumbers()
+	if len(c.points) == 0 { // one form in memory
+		c.points = nil
+	}
+	if len(c.patterns) == 0 {
+		c.patterns = nil
+	}
+	return ok
 }
 
 func (c *Constraint) normaliseNumbers() bool {
-	for _, v := range c.not {
+	for _, v := range c.points {
 		if c.lo.Set && c.lo.Value == v {
 			c.lo.Open = true
 		}
@@ -169,7 +128,7 @@ func (c *Constraint) normaliseNumbers() bool {
 			c.hi.Open = true
 		}
 	}
-	c.not = slices.DeleteFunc(c.not, func(v Value) bool { return !c.inside(v) })
+	c.points = slices.DeleteFunc(c.points, func(v Value) bool { return !c.inside(&v) })
 	if !c.lo.Set || !c.hi.Set {
 		return true
 	}
@@ -178,13 +137,9 @@ func (c *Constraint) normaliseNumbers() bool {
 		return false
 	}
 	if order == 0 {
-		c.becomePoint(c.lo.Value)
+		return c.becomeMembers([]Value{c.lo.Value})
 	}
 	return true
-}
-
-func (c *Constraint) becomePoint(v Value) {
-	c.kind, c.lo, c.hi, c.not = Point, Bound{Value: v, Set: true}, Bound{}, nil
 }
 
 // normaliseStrings works on the half-open form [low, high): the string after s
@@ -194,15 +149,71 @@ func (c *Constraint) normaliseStrings() bool {
 	if bounded && high <= low {
 		return false
 	}
-	if bounded && high == low+"\x00" {
-		c.becomePoint(String(low))
-		return true
+	if bounded {
+		if few, ok := c.enumerate(low, high); ok {
+			return c.becomeMembers(few)
+		}
 	}
 	c.lo, c.hi = lowEnd(low), Bound{}
 	if bounded {
 		c.hi = highEnd(high)
 	}
-	c.not = slices.DeleteFunc(c.not, func(v Value) bool { return !c.inside(v) })
+	if !c.normalisePatterns() {
+		return false
+	}
+	c.points = slices.DeleteFunc(c.points, func(v Value) bool { return !c.inside(&v) || !c.like(v.str) })
+	return true
+}
+
+// enumerate lists the members of an interval that is finite: its high end is the
+// low one with zero bytes behind it. The exclusions are taken out.
+func (c *Constraint) enumerate(low, high string) ([]Value, bool) {
+	zeros, ok := strings.CutPrefix(high, low)
+	if !ok || len(zeros) > MaxMembers+len(c.points) || strings.Trim(zeros, "\x00") != "" {
+		return nil, false
+	}
+	var members []Value
+	for i := range len(zeros) {
+		v := String(high[:len(low)+i])
+		if !c.has(&v) && c.like(v.str) {
+			members = append(members, v)
+		}
+	}
+	return members, len(members) <= MaxMembers
+}
+
+// normalisePatterns sorts the patterns and drops what others imply; false means
+// that some string would have to be as a pattern says and not be so.
+func (c *Constraint) normalisePatterns() bool {
+	if len(c.patterns) == 0 {
+		return true
+	}
+	slices.SortFunc(c.patterns, Pattern.compareTo)
+	all := slices.Compact(c.patterns)
+	prefix := Pattern{kind: PatternPrefix}
+	if c.IsPrefix() {
+		prefix.text = c.lo.Value.str
+	}
+	for i := 0; i < len(all); i++ {
+		p := all[i]
+		if p.negative && (prefix.text != "" && p.impliedBy(prefix) || slices.ContainsFunc(all, func(q Pattern) bool {
+			return !q.negative && p.impliedBy(q)
+		})) {
+			return false
+		}
+	}
+	c.patterns = slices.DeleteFunc(all, func(p Pattern) bool {
+		return !p.negative && prefix.text != "" && p.impliedBy(prefix) || p.negative && p.kind == PatternPrefix && c.besides(p.text)
+	})
+	for i := 0; i < len(c.patterns); {
+		p := c.patterns[i]
+		rest := slices.Delete(slices.Clone(c.patterns), i, i+1)
+		if slices.ContainsFunc(rest, p.follows) {
+			c.patterns = rest
+			continue
+		}
+		i++
+	}
 	return true
 }
 
@@ -215,14 +226,14 @@ func (c *Constraint) halfOpen() (low, high string, bounded bool) {
 	if bounded && !c.hi.Open {
 		high += "\x00"
 	}
-	for _, v := range c.not {
+	for _, v := range c.points {
 		if v.str == low {
 			low += "\x00"
 		}
 	}
-	for i := len(c.not) - 1; i >= 0 && bounded; i-- {
-		if c.not[i].str+"\x00" == high {
-			high = c.not[i].str
+	for i := len(c.points) - 1; i >= 0 && bounded; i-- {
+		if c.points[i].str+"\x00" == high {
+			high = c.points[i].str
 		}
 	}
 	return low, high, bounded

@@ -17,7 +17,7 @@ func TestNormalFormMeansTheSame(t *testing.T) {
 		f, err := filter.New(preds...)
 		require.NoError(t, err)
 		e := matchtest.Event().Draw(t, "event")
-		require.Equal(t, matchtest.Holds(preds, e), f.Match(e), f.String())
+		require.Equal(t, matchtest.Holds(preds, e), f.Match(&e), f.String())
 		g, err := filter.Parse(f.String())
 		require.NoError(t, err, f.String())
 		require.True(t, f.Equal(g), "%s became %s", f, g)
@@ -72,6 +72,46 @@ func TestCompareIsExact(t *testing.T) {
 		require.NoError(t, err)
 		for op, want := range map[filter.Op]bool{filter.Eq: ok && order == 0, filter.Ne: ok && order != 0} {
 			require.Equal(t, want, matchtest.Holds([]filter.Predicate{{Attr: "x", Op: op, Value: b}}, e))
+		}
+	})
+}
+
+// TestExpressionsMeanTheSame: the normal form matches what the expression does,
+// and survives text and bytes.
+func TestExpressionsMeanTheSame(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		x := matchtest.Expr().Draw(t, "expression")
+		f, err := filter.Build(x)
+		if err != nil {
+			t.Skip("too wide")
+		}
+		e := matchtest.Event().Draw(t, "event")
+		require.Equal(t, matchtest.Eval(x, &e) == filter.True, f.Match(&e), f.String())
+		require.Equal(t, matchtest.Eval(x, &e), filter.Explain(x, &e).Truth)
+		g, err := filter.Parse(f.String())
+		require.NoError(t, err, f.String())
+		require.True(t, f.Equal(g), "%s became %s", f, g)
+		h, err := filter.Decode(f.AppendBinary(nil))
+		require.NoError(t, err, f.String())
+		require.True(t, f.Equal(h), "%s became %s", f, h)
+	})
+}
+
+// TestCoversOfExpressionsIsSound: nothing matches the covered filter alone.
+func TestCoversOfExpressionsIsSound(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		x, y := matchtest.Expr().Draw(t, "f"), matchtest.Expr().Draw(t, "g")
+		f, errF := filter.Build(x)
+		g, errG := filter.Build(filter.And(y, x))
+		h, errH := filter.Build(y)
+		if errF != nil || errG != nil || errH != nil {
+			t.Skip("too wide")
+		}
+		for range 5 {
+			e := matchtest.Event().Draw(t, "event")
+			for _, other := range []filter.Filter{g, h} {
+				require.False(t, f.Covers(other) && other.Match(&e) && !f.Match(&e), "%s covers %s", f, other)
+			}
 		}
 	})
 }

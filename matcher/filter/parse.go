@@ -1,65 +1,64 @@
 package filter
 
-import (
-	"errors"
-	"strings"
-)
+import "errors"
 
-// Parse reads a filter in the style of CloudEvents SQL:
+// Parse reads a filter in the style of CloudEvents SQL and returns its normal
+// form:
 //
-//	filter    = term { AND term }
+//	filter    = xor { OR xor }
+//	xor       = and { XOR and }
+//	and       = not { AND not }
+//	not       = { NOT } term
 //	term      = "(" filter ")" | TRUE | FALSE | EXISTS name | name condition
+//	          | function "(" name "," 'text' ")"
 //	condition = ( "=" | "!=" | "<>" | "<" | "<=" | ">" | ">=" ) literal
-//	          | BETWEEN literal AND literal
-//	          | LIKE 'text%'
+//	          | [ NOT ] BETWEEN literal AND literal
+//	          | [ NOT ] IN "(" literal { "," literal } ")"
+//	          | [ NOT ] LIKE 'pattern' [ ESCAPE 'character' ]
+//	function  = STARTS_WITH | ENDS_WITH | CONTAINS | EQUALS_IGNORE_CASE
 //	name      = [A-Za-z_][A-Za-z0-9_.]* | "any text"
 //	literal   = integer | decimal | 'text' | TRUE | FALSE
 //
-// Keywords are case-insensitive; a quote inside quotes is doubled. A LIKE
-// pattern is a text with at most one %, at its end; \%, \_ and \\ stand for
-// themselves. Errors are of type *Error with the byte position.
+// Keywords are case-insensitive, and a name that is one stands in quotes; a quote
+// inside quotes is doubled. In a pattern % stands for any text, _ for one code
+// point, and the escape, \ unless another is named, before %, _ or itself for
+// that character. Errors are of type *Error with the byte position where there
+// is one.
 func Parse(text string) (Filter, error) {
-	if len(text) > MaxTextBytes {
-		return Filter{}, fault(TooLong, 0, beyond("text longer than its limit", MaxTextBytes, bytesUnit))
-	}
-	p := parser{text: text}
-	if err := p.next(); err != nil {
-		return Filter{}, err
-	}
-	if err := p.conjunction(0); err != nil {
-		return Filter{}, err
-	}
-	if p.tok.kind != tokenEnd {
-		return Filter{}, p.unexpected("expected AND or the end")
-	}
-	f, err := New(p.preds...)
+	x, err := ParseExpr(text)
 	if err != nil {
 		return Filter{}, err
 	}
-	if p.never {
-		return Filter{empty: true}, nil
+	return Build(x)
+}
+
+// ParseExpr reads a filter as Parse does and returns it as it was written.
+func ParseExpr(text string) (Expr, error) {
+	if len(text) > MaxTextBytes {
+		return Expr{}, fault(TooLong, 0, beyond("text longer than its limit", MaxTextBytes, bytesUnit))
 	}
-	return f, nil
+	p := parser{text: text}
+	if err := p.next(); err != nil {
+		return Expr{}, err
+	}
+	x, err := p.or(0)
+	if err != nil {
+		return Expr{}, err
+	}
+	if p.tok.kind != tokenEnd {
+		return Expr{}, p.unexpected("expected AND, OR, XOR or the end")
+	}
+	return x, nil
 }
 
 type parser struct {
-	text   string
-	pos    int
-	tok    token
-	preds  []Predicate
-	weight int
-	never  bool // FALSE was one of the terms
+	text  string
+	pos   int
+	tok   token
+	terms int
 }
 
-func (p *parser) unexpected(msg string) error {
-	if p.tok.kind == tokenWord {
-		switch p.tok.text {
-		case "OR", "XOR", "NOT", "IN":
-			return fault(Unsupported, p.tok.pos, p.tok.text+" is not supported")
-		}
-	}
-	return fault(BadSyntax, p.tok.pos, msg)
-}
+func (p *parser) unexpected(msg string) error { return fault(BadSyntax, p.tok.pos, msg) }
 
 // accept consumes the token if it is that keyword or symbol.
 func (p *parser) accept(kind tokenKind, text string) (bool, error) {
@@ -69,58 +68,127 @@ func (p *parser) accept(kind tokenKind, text string) (bool, error) {
 	return true, p.next()
 }
 
-func (p *parser) conjunction(depth int) error {
-	if depth > MaxDepth {
-		return fault(TooDeep, p.tok.pos, beyond("parentheses nested beyond their limit", MaxDepth, ""))
+// expect consumes a symbol that has to be there.
+func (p *parser) expect(symbol, msg string) error {
+	ok, err := p.accept(tokenSymbol, symbol)
+	if err == nil && !ok {
+		return p.unexpected(msg)
 	}
+	return err
+}
+
+// chain reads what a connective joins.
+func (p *parser) chain(depth int, word string, operand func(depth int) (Expr, error), join func(all ...Expr) Expr) (Expr, error) {
+	first, err := operand(depth)
+	if err != nil {
+		return Expr{}, err
+	}
+	all := []Expr{first}
+	weight := first.weight()
 	for {
-		if err := p.term(depth); err != nil {
-			return err
+		more, err := p.accept(tokenWord, word)
+		if err != nil {
+			return Expr{}, err
 		}
-		more, err := p.accept(tokenWord, "AND")
-		if err != nil || !more {
-			return err
+		if !more && len(all) == 1 {
+			return first, nil
 		}
+		if !more {
+			return join(all...), nil
+		}
+		pos := p.tok.pos
+		x, err := operand(depth)
+		if err != nil {
+			return Expr{}, err
+		}
+		if weight += x.weight(); weight > MaxPredicates && word != "OR" {
+			return Expr{}, fault(TooMany, pos, beyond("more predicates than a filter may have", MaxPredicates, ""))
+		}
+		all = append(all, x)
 	}
 }
 
-func (p *parser) term(depth int) error {
+func (p *parser) or(depth int) (Expr, error) {
+	if depth > MaxDepth {
+		return Expr{}, fault(TooDeep, p.tok.pos, beyond("nested beyond their limit: parentheses and NOT", MaxDepth, ""))
+	}
+	return p.chain(depth, "OR", p.xor, Or)
+}
+
+func (p *parser) xor(depth int) (Expr, error) {
+	return p.chain(depth, "XOR", p.and, func(all ...Expr) Expr {
+		x := all[0]
+		for _, y := range all[1:] {
+			x = Xor(x, y)
+		}
+		return x
+	})
+}
+
+func (p *parser) and(depth int) (Expr, error) {
+	return p.chain(depth, "AND", p.not, And)
+}
+
+func (p *parser) not(depth int) (Expr, error) {
+	pos := p.tok.pos
+	negated, err := p.accept(tokenWord, "NOT")
+	if err != nil {
+		return Expr{}, err
+	}
+	if !negated {
+		return p.term(depth)
+	}
+	if depth++; depth > MaxDepth {
+		return Expr{}, fault(TooDeep, pos, beyond("nested beyond their limit: parentheses and NOT", MaxDepth, ""))
+	}
+	x, err := p.not(depth)
+	return Not(x), err
+}
+
+func (p *parser) term(depth int) (Expr, error) {
 	start := p.tok
+	if p.terms++; p.terms > MaxTerms {
+		return Expr{}, fault(TooMany, start.pos, beyond("more predicates than an expression may have", MaxTerms, ""))
+	}
 	switch {
 	case start.kind == tokenSymbol && start.text == "(":
 		return p.group(depth)
 	case start.kind == tokenWord && (start.text == "TRUE" || start.text == "FALSE"):
-		p.never = p.never || start.text == "FALSE"
-		return p.next()
+		return Constant(start.text == "TRUE"), p.next()
 	case start.kind == tokenWord && start.text == "EXISTS":
 		if err := p.next(); err != nil {
-			return err
+			return Expr{}, err
 		}
 		name, err := p.name()
 		if err != nil {
-			return err
+			return Expr{}, err
 		}
-		return p.add(start.pos, Predicate{Attr: name, Op: Exists})
+		return p.is(start.pos, Predicate{Attr: name, Op: Exists}, false)
 	}
-	name, err := p.name()
-	if err != nil {
-		return err
+	if start.kind != tokenName {
+		return Expr{}, p.unexpected("expected a condition")
 	}
-	return p.condition(start.pos, name)
+	if err := p.next(); err != nil {
+		return Expr{}, err
+	}
+	if p.tok.kind == tokenSymbol && p.tok.text == "(" {
+		return p.call(start)
+	}
+	if err := checkName(start.text); err != nil {
+		return Expr{}, fault(err.Kind, start.pos, err.Msg)
+	}
+	return p.condition(start.pos, start.text)
 }
 
-func (p *parser) group(depth int) error {
+func (p *parser) group(depth int) (Expr, error) {
 	if err := p.next(); err != nil {
-		return err
+		return Expr{}, err
 	}
-	if err := p.conjunction(depth + 1); err != nil {
-		return err
+	x, err := p.or(depth + 1)
+	if err != nil {
+		return Expr{}, err
 	}
-	closed, err := p.accept(tokenSymbol, ")")
-	if err == nil && !closed {
-		return p.unexpected("expected AND or a closing parenthesis")
-	}
-	return err
+	return x, p.expect(")", "expected a connective or a closing parenthesis")
 }
 
 func (p *parser) name() (string, error) {
@@ -134,124 +202,21 @@ func (p *parser) name() (string, error) {
 	return name, p.next()
 }
 
-func (p *parser) condition(start int, name string) error {
-	pred := Predicate{Attr: name}
-	op := p.tok
-	if op.kind == tokenSymbol {
-		switch op.text {
-		case "=":
-			pred.Op = Eq
-		case "!=":
-			pred.Op = Ne
-		case "<":
-			pred.Op = Lt
-		case "<=":
-			pred.Op = Le
-		case ">":
-			pred.Op = Gt
-		case ">=":
-			pred.Op = Ge
-		}
-	} else if op.kind == tokenWord && op.text == "BETWEEN" {
-		pred.Op = Between
-	} else if op.kind == tokenWord && op.text == "LIKE" {
-		pred.Op = Prefix
-	}
-	if pred.Op == 0 {
-		return p.unexpected("expected a comparison, BETWEEN or LIKE")
-	}
-	if err := p.next(); err != nil {
-		return err
-	}
-	if err := p.operands(&pred); err != nil {
-		return err
-	}
-	return p.add(start, pred)
-}
-
-func (p *parser) operands(pred *Predicate) (err error) {
-	if pred.Op == Prefix {
-		return p.pattern(pred)
-	}
-	if pred.Value, err = p.literal(); err != nil || pred.Op != Between {
-		return err
-	}
-	ok, err := p.accept(tokenWord, "AND")
-	if err != nil {
-		return err
-	}
-	if !ok {
-		return p.unexpected("expected AND and the upper end of BETWEEN")
-	}
-	pred.High, err = p.literal()
-	return err
-}
-
-func (p *parser) literal() (Value, error) {
-	tok := p.tok
-	switch {
-	case tok.kind == tokenNumber:
-		return tok.value, p.next()
-	case tok.kind == tokenString:
-		if len(tok.text) > MaxStringBytes {
-			return Value{}, fault(BadString, tok.pos, beyond("string longer than its limit", MaxStringBytes, bytesUnit))
-		}
-		return String(tok.text), p.next()
-	case tok.kind == tokenWord && (tok.text == "TRUE" || tok.text == "FALSE"):
-		return Bool(tok.text == "TRUE"), p.next()
-	}
-	return Value{}, p.unexpected("expected a number, a string, TRUE or FALSE")
-}
-
-// pattern reads a LIKE pattern: a prefix if it ends in %, one string if not.
-func (p *parser) pattern(pred *Predicate) error {
-	tok := p.tok
-	if tok.kind != tokenString {
-		return p.unexpected("expected a pattern in single quotes")
-	}
-	text, prefix := tok.text, false
-	var plain strings.Builder
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; c {
-		case '\\':
-			i++
-			if i == len(text) || strings.IndexByte(`\%_`, text[i]) < 0 {
-				return fault(Unsupported, tok.pos, `a backslash in a pattern stands before %, _ or \`)
-			}
-			plain.WriteByte(text[i])
-		case '%':
-			if i != len(text)-1 {
-				return fault(Unsupported, tok.pos, "a pattern has its % at the end")
-			}
-			prefix = true
-		case '_':
-			return fault(Unsupported, tok.pos, "_ in a pattern is not supported")
-		default:
-			plain.WriteByte(c)
-		}
-	}
-	if plain.Len() > MaxStringBytes {
-		return fault(BadString, tok.pos, beyond("pattern longer than its limit", MaxStringBytes, bytesUnit))
-	}
-	pred.Value = String(plain.String())
-	if !prefix {
-		pred.Op = Eq
-	}
-	return p.next()
-}
-
-// add checks one predicate alone, so that its error has a position.
-func (p *parser) add(pos int, pred Predicate) error {
-	if p.weight += pred.weight(); p.weight > MaxPredicates {
-		return fault(TooMany, pos, beyond("more predicates than a filter may have", MaxPredicates, ""))
-	}
-	if _, err := single(pred); err != nil {
+// is checks one predicate alone, so that its error has a position.
+func (p *parser) is(pos int, pred Predicate, negated bool) (Expr, error) {
+	if _, err := pred.alternatives(nil, true); err != nil {
 		var e *Error
 		if errors.As(err, &e) {
-			return fault(e.Kind, pos, e.Msg)
+			return Expr{}, fault(e.Kind, pos, e.Msg)
 		}
-		return err
+		return Expr{}, err
 	}
-	p.preds = append(p.preds, pred)
-	return nil
+	x := Is(pred)
+	if x.weight() > MaxPredicates {
+		return Expr{}, fault(TooMany, pos, beyond("more predicates than a filter may have", MaxPredicates, ""))
+	}
+	if negated {
+		x = Not(x)
+	}
+	return x, nil
 }

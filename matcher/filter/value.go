@@ -109,6 +109,26 @@ func (v Value) Compare(w Value) (order int, ok bool) {
 	return 0, false
 }
 
+// order sorts values of any types: numbers, then strings, then booleans.
+func order(v, w Value) int {
+	if c, ok := v.Compare(w); ok {
+		return c
+	}
+	return cmp.Compare(class(v), class(w))
+}
+
+// class tells apart the types that no comparison joins.
+func class(v Value) int {
+	switch v.typ {
+	case TypeString:
+		return 1
+	case TypeBool:
+		return 2
+	default:
+		return 0
+	}
+}
+
 // compareIntFloat compares without rounding either side: f's whole part fits
 // int64 once the outliers are gone, and its fraction only breaks a tie.
 func compareIntFloat(i int64, f float64) int {

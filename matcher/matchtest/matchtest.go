@@ -98,9 +98,18 @@ type Oracle struct {
 
 // Subscription is one entry of an Oracle.
 type Subscription struct {
-	Preds  []filter.Predicate
-	Filter filter.Filter // their normal form, for covering
+	Expr   filter.Expr   // as it was written
+	Filter filter.Filter // its normal form, for covering
 	Tag    uint64
+}
+
+// Conjoined is the expression of predicates that all have to hold.
+func Conjoined(preds []filter.Predicate) filter.Expr {
+	all := make([]filter.Expr, len(preds))
+	for i, p := range preds {
+		all[i] = filter.Is(p)
+	}
+	return filter.And(all...)
 }
 
 // Insert adds a subscription.
@@ -126,7 +135,7 @@ func (o *Oracle) At(i int) Subscription { return o.subs[i] }
 func (o *Oracle) Match(e filter.Event) []uint64 {
 	tags := []uint64{}
 	for _, s := range o.subs {
-		if Holds(s.Preds, e) {
+		if Eval(s.Expr, &e) == filter.True {
 			tags = append(tags, s.Tag)
 		}
 	}

@@ -1,0 +1,304 @@
+package matcher
+
+import "math/bits"
+
+// A block is an object with up to blockLanes lanes: filters of one cluster that
+// are near in order.
+//
+//	word 1          lanes 8 bits | rows 4 | flags 4 | half where the rows begin 16; number of the block
+//	2 words         lanes whose list decides, lanes that are parts (only with blockMasks)
+//	word per lane   tag, or the reference of a part's whole
+//	half per lane   handle
+//	halves          compact: for each row the low halves, then the high halves; general: the lists
+//	bytes           for each row the slots, the low cells, the high cells
+//
+// A uniform block holds one filter for all of its tags: rows and halves or list
+// are there once.
+const (
+	blockLanes = 64
+	// mixedLanes bounds a block of lanes of different groups, and raggedLanes
+	// one of different numbers of rows: beyond, tighter bounds and less padding
+	// are worth another block.
+	mixedLanes  = 32
+	raggedLanes = 16
+
+	blockGeneral = 1 << 0
+	blockMasks   = 1 << 1
+	blockMixed   = 1 << 2 // lanes of more than one group
+	blockUniform = 1 << 3
+
+	blockFlags = 12 // bit
+	blockRows  = 16 // bit
+	blockHead  = 2  // first word after the header
+)
+
+// block says where the vectors of a block are.
+type block struct {
+	ref     uint32
+	n, m, r int // tags; filters; rows
+	flags   uint32
+	tags    int // word
+	handles int // half
+	values  int // half
+	rows    int // byte
+}
+
+func blockShape(n, r int, flags uint32) block {
+	b := block{n: n, m: n, r: r, flags: flags}
+	if flags&blockUniform != 0 {
+		b.m = 1
+	}
+	b.tags = blockHead
+	if flags&blockMasks != 0 {
+		b.tags += 2
+	}
+	b.handles = 2 * (b.tags + n)
+	b.values = b.handles + n
+	if flags&blockGeneral != 0 {
+		b.rows = 4 * (b.values + b.m)
+	} else {
+		b.rows = 4 * (b.values + 2*r*b.m)
+	}
+	return b
+}
+
+func (b *block) words() uint32 { return uint32(b.rows+3*b.r*b.m+wordBytes-1) / wordBytes }
+
+func (a *arena) block(p uint32) block {
+	head := a.h[2*p+2]
+	b := blockShape(int(head&0xff), int(head>>8&0xf), head>>blockFlags&0xf)
+	b.ref = p
+	b.tags += int(p)
+	b.handles += 2 * int(p)
+	b.values += 2 * int(p)
+	b.rows += wordBytes * int(p)
+	return b
+}
+
+func (a *arena) blockID(p uint32) uint32 { return a.h[2*p+3] }
+
+// masks returns the lanes whose list decides, and those that are parts.
+func (b *block) masks(a *arena) (inexact, part uint64) {
+	if b.flags&blockMasks == 0 {
+		return 0, 0
+	}
+	return a.w[b.ref+blockHead], a.w[b.ref+blockHead+1]
+}
+
+func (b *block) findHandle(a *arena, handle uint32) int {
+	for i, h := range a.h[b.handles : b.handles+b.n] {
+		if h == handle {
+			return i
+		}
+	}
+	return -1
+}
+
+// newBlock makes an empty block of a shape, with its header.
+func (s *Store) newBlock(n, r int, flags, id uint32) (block, error) {
+	shape := blockShape(n, r, flags)
+	p, err := s.make(shape.words())
+	if err != nil {
+		return block{}, err
+	}
+	s.maxBlock = max(s.maxBlock, shape.words())
+	s.a.h[2*p+2], s.a.h[2*p+3] = uint32(n)|uint32(r)<<8|flags<<blockFlags|uint32(shape.rows/4)<<blockRows, id
+	if flags&blockMasks != 0 {
+		s.a.w[p+blockHead], s.a.w[p+blockHead+1] = 0, 0
+	}
+	return s.a.block(p), nil
+}
+
+// put writes a lane at a place of a block that is not visible yet; its masks
+// were zero there.
+func (b *block) put(s *Store, i int, l *lane, d *dict) {
+	a := &s.a
+	a.w[b.tags+i], a.h[b.handles+i] = l.tag, l.handle
+	if b.flags&blockMasks != 0 {
+		if l.inexact && l.list != 0 {
+			a.w[b.ref+blockHead] |= 1 << i
+		}
+		if l.part {
+			a.w[b.ref+blockHead+1] |= 1 << i
+		}
+	}
+	if b.m <= i {
+		return
+	}
+	if b.flags&blockGeneral != 0 {
+		a.h[b.values+i] = l.list
+	}
+	for j := range b.r {
+		at := b.rows + 3*j*b.m + i
+		slot, lo, hi := byte(noSlot), byte(0), byte(cellTop)
+		hlo, hhi := int32(unboundedLow), int32(unboundedHigh)
+		if j < l.n {
+			r := &l.rows[j]
+			if slot = d.slot(r.name); slot != noSlot {
+				lo, hi = r.cells(d.scale[slot])
+			}
+			hlo, hhi = r.hlo, r.hhi
+		}
+		a.b[at], a.b[at+b.m], a.b[at+2*b.m] = slot, lo, hi
+		if b.flags&blockGeneral == 0 {
+			a.h[b.values+2*j*b.m+i], a.h[b.values+(2*j+1)*b.m+i] = uint32(hlo), uint32(hhi)
+		}
+	}
+}
+
+// get reads a lane; terms is scratch.
+func (s *Store) get(b *block, i int, l *lane, d *dict) {
+	a := &s.a
+	*l = lane{tag: a.w[b.tags+i], handle: a.h[b.handles+i]}
+	inexact, part := b.masks(a)
+	l.inexact, l.part = inexact>>i&1 != 0, part>>i&1 != 0
+	if b.flags&blockUniform != 0 {
+		i = 0
+	}
+	if b.flags&blockGeneral != 0 {
+		l.list = a.h[b.values+i]
+		s.work.terms = decodeList(s.work.terms[:0], a.list(l.list))
+		s.fill(l, s.work.terms)
+		l.setOrder()
+		return
+	}
+	for j := range b.r {
+		slot := a.b[b.rows+3*j*b.m+i]
+		if slot == noSlot {
+			break
+		}
+		l.rows[j] = compactRow(d.name[slot], int32(a.h[b.values+2*j*b.m+i]), int32(a.h[b.values+(2*j+1)*b.m+i]))
+		l.n++
+	}
+	l.setOrder()
+}
+
+// copyMasks copies the masks of n lanes from one block to another, without lane
+// cut if that is one of them.
+func copyMasks(a *arena, from, to *block, cut int) {
+	if to.flags&blockMasks == 0 {
+		return
+	}
+	inexact, part := from.masks(a)
+	a.w[to.ref+blockHead], a.w[to.ref+blockHead+1] = without(inexact, cut), without(part, cut)
+}
+
+// without takes a bit out of a mask, and moves those above it down.
+func without(mask uint64, bit int) uint64 {
+	if bit < 0 {
+		return mask
+	}
+	low := uint64(1)<<bit - 1
+	return mask&low | mask>>1&^low
+}
+
+// cutBlock is a copy of a block without lane i, which is not its only one.
+func (s *Store) cutBlock(p uint32, i int) (uint32, error) {
+	from := s.a.block(p)
+	to, err := s.newBlock(from.n-1, from.r, from.flags, s.a.blockID(p))
+	if err != nil {
+		return 0, err
+	}
+	a := &s.a
+	copyMasks(a, &from, &to, i)
+	squeeze(a.w[to.tags:to.tags+to.n], a.w[from.tags:from.tags+from.n], i)
+	squeeze(a.h[to.handles:to.handles+to.n], a.h[from.handles:from.handles+from.n], i)
+	if from.flags&blockUniform != 0 {
+		copy(a.h[to.values:], a.h[from.values:from.values+from.valueCount()])
+		copy(a.b[to.rows:], a.b[from.rows:from.rows+3*from.r])
+		return to.ref, nil
+	}
+	for j := range from.vectors() {
+		squeeze(a.h[to.values+j*to.m:to.values+(j+1)*to.m], a.h[from.values+j*from.m:from.values+(j+1)*from.m], i)
+	}
+	for j := range 3 * from.r {
+		squeeze(a.b[to.rows+j*to.m:to.rows+(j+1)*to.m], a.b[from.rows+j*from.m:from.rows+(j+1)*from.m], i)
+	}
+	return to.ref, nil
+}
+
+// vectors is the number of vectors of halves.
+func (b *block) vectors() int {
+	if b.flags&blockGeneral != 0 {
+		return 1
+	}
+	return 2 * b.r
+}
+
+func (b *block) valueCount() int { return b.vectors() * b.m }
+
+// squeeze copies src without element i.
+func squeeze[T any](dst, src []T, i int) {
+	copy(dst, src[:i])
+	copy(dst[i:], src[i+1:])
+}
+
+// growBlock is a copy of a block with one more lane at the end, of no more rows.
+func (s *Store) growBlock(p uint32, l *lane, flags uint32, d *dict) (uint32, error) {
+	from := s.a.block(p)
+	if l.part || l.list != 0 {
+		flags |= blockMasks
+	}
+	to, err := s.newBlock(from.n+1, from.r, from.flags|flags, s.a.blockID(p))
+	if err != nil {
+		return 0, err
+	}
+	a := &s.a
+	copyMasks(a, &from, &to, -1)
+	copy(a.w[to.tags:], a.w[from.tags:from.tags+from.n])
+	copy(a.h[to.handles:], a.h[from.handles:from.handles+from.n])
+	for j := range from.vectors() {
+		copy(a.h[to.values+j*to.m:], a.h[from.values+j*from.m:from.values+(j+1)*from.m])
+	}
+	for j := range 3 * from.r {
+		copy(a.b[to.rows+j*to.m:], a.b[from.rows+j*from.m:from.rows+(j+1)*from.m])
+	}
+	to.put(s, from.n, l, d)
+	return to.ref, nil
+}
+
+// hull returns the cells that all lanes of a block lie in, for up to hullRows
+// slots that all of them have, the narrowest.
+func (b *block) hull(a *arena) (h [hullRows][3]byte) {
+	for j := range h {
+		h[j] = [3]byte{noSlot, 0, cellTop}
+	}
+	var lo, hi, count [slots]byte
+	var seen uint32
+	for j := range b.r {
+		v := a.b[b.rows+3*j*b.m:]
+		for i := range b.m {
+			k, l, u := v[i]&(slots-1), v[b.m+i], v[2*b.m+i]
+			if seen&(1<<k) == 0 {
+				seen |= 1 << k
+				lo[k], hi[k] = l, u
+			}
+			lo[k], hi[k] = min(lo[k], l), max(hi[k], u)
+			count[k]++
+		}
+	}
+	for ; seen != 0; seen &= seen - 1 {
+		k := bits.TrailingZeros32(seen)
+		if k == noSlot || int(count[k]) != b.m {
+			continue
+		}
+		x := [3]byte{byte(k), lo[k], hi[k]}
+		for j := range h {
+			if h[j][0] == noSlot || x[2]-x[1] < h[j][2]-h[j][1] {
+				h[j], x = x, h[j]
+			}
+		}
+	}
+	return h
+}
+
+// words2 is the size of a block that is in the arena.
+func (b *block) words2() uint32 {
+	shape := blockShape(b.n, b.r, b.flags)
+	return shape.words()
+}
+
+// tagMask is a mask with a bit for each tag.
+func (b *block) tagMask() uint64 { return ^uint64(0) >> (blockLanes - b.n) }
+
+func trailing(mask uint64) int { return bits.TrailingZeros64(mask) }

@@ -1,0 +1,166 @@
+package filter
+
+import "strings"
+
+// Truth is a truth value of Kleene's three-valued logic. The zero Truth is
+// Unknown.
+type Truth int8
+
+// The truth values, in their order: AND is the least, OR the greatest.
+const (
+	False   Truth = -1
+	Unknown Truth = 0
+	True    Truth = 1
+)
+
+// String returns the truth value in lower case.
+func (t Truth) String() string {
+	switch {
+	case t < 0:
+		return "false"
+	case t > 0:
+		return "true"
+	}
+	return "unknown"
+}
+
+// Reason is one predicate that decided, with its value for an event.
+type Reason struct {
+	Predicate Predicate
+	Truth     Truth
+	Found     Value // the attribute's value; its Type is 0 where the event has none
+}
+
+// String returns the reason in words, such as "price > 10 is false: price is 7".
+// It shows the value.
+func (r Reason) String() string {
+	b := append(r.Predicate.appendText(nil), " is "...)
+	b = append(append(b, r.Truth.String()...), ": "...)
+	name := string(appendQuotedName(nil, r.Predicate.Attr))
+	switch {
+	case r.Found.typ == 0:
+		return string(append(b, "no attribute "...)) + name
+	case r.Truth == Unknown:
+		return string(append(b, name...)) + " is " + typeName(r.Found)
+	}
+	return string(appendLiteral(append(append(b, name...), " is "...), r.Found))
+}
+
+func typeName(v Value) string {
+	switch v.typ {
+	case TypeString:
+		return "a string"
+	case TypeBool:
+		return "a boolean"
+	default:
+		return "a number"
+	}
+}
+
+// Explanation says what an expression is for an event, and why.
+type Explanation struct {
+	Truth   Truth
+	Reasons []Reason // none where a constant decided
+}
+
+// String returns the verdict and one line for each reason.
+func (x Explanation) String() string {
+	var b strings.Builder
+	switch x.Truth {
+	case True:
+		b.WriteString("match")
+	case False:
+		b.WriteString("no match")
+	default:
+		b.WriteString("no match: unknown")
+	}
+	for _, r := range x.Reasons {
+		b.WriteString("\n  ")
+		b.WriteString(r.String())
+	}
+	return b.String()
+}
+
+// Explain evaluates an expression on an event as it was written and names the
+// predicates that decided: of AND the first argument that is false, or the
+// first that is unknown, or all of them; of OR the other way round. A predicate
+// that Build refuses is unknown.
+func Explain(x Expr, e *Event) Explanation {
+	switch x.Form() {
+	case FormPredicate:
+		r := reason(&x.n.pred, e)
+		return Explanation{Truth: r.Truth, Reasons: []Reason{r}}
+	case FormAnd:
+		return explainAll(x, e, 1)
+	case FormOr:
+		return explainAll(x, e, -1)
+	case FormXor:
+		a, b := Explain(x.At(0), e), Explain(x.At(1), e)
+		switch {
+		case a.Truth == Unknown:
+			return a
+		case b.Truth == Unknown:
+			return b
+		}
+		a.Reasons = append(a.Reasons, b.Reasons...)
+		a.Truth *= -b.Truth
+		return a
+	case FormNot:
+		a := Explain(x.At(0), e)
+		a.Truth = -a.Truth
+		return a
+	default:
+		if x.Value() {
+			return Explanation{Truth: True}
+		}
+		return Explanation{Truth: False}
+	}
+}
+
+// explainAll is AND for sign 1 and OR for sign -1: it returns the first argument
+// that decides, else the first unknown one, else all.
+func explainAll(x Expr, e *Event, sign Truth) Explanation {
+	all := Explanation{Truth: sign}
+	for i := range x.Len() {
+		one := Explain(x.At(i), e)
+		switch {
+		case one.Truth == -sign:
+			return one
+		case one.Truth == Unknown && all.Truth != Unknown:
+			all = one
+		case all.Truth == sign:
+			all.Reasons = append(all.Reasons, one.Reasons...)
+		}
+	}
+	return all
+}
+
+func reason(p *Predicate, e *Event) Reason {
+	r := Reason{Predicate: *p}
+	v := e.find(p.Attr)
+	if v != nil {
+		r.Found = *v
+	}
+	switch {
+	case p.holds(v, true):
+		r.Truth = True
+	case p.holds(v, false):
+		r.Truth = False
+	}
+	return r
+}
+
+// holds reports whether the predicate has the truth value for the attribute's
+// value, nil if there is none.
+func (p *Predicate) holds(v *Value, want bool) bool {
+	parts, err := p.alternatives(nil, want)
+	if err != nil {
+		return false
+	}
+	for i := range parts {
+		if v == nil && parts[i].kind == Missing || v != nil && parts[i].admits(v) {
+			return true
+		}
+	}
+	return false
+}

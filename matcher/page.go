@@ -1,0 +1,173 @@
+package matcher
+
+import (
+	"math"
+	"sort"
+)
+
+// A page is an object that leads to up to pageBlocks blocks in the order of
+// their lanes. Its bounds are themselves a vector of rows for the kernel: what
+// no lane of a block admits, the block's bounds exclude at once, so that a
+// block stands below its bounds as covered filters stand below their coverer.
+//
+//	word 1                     blocks u8 | attributes u8, number of the page
+//	word 2                     lanes | lanes when the scales were fitted
+//	2 words for each attribute name | step, base
+//	word for each block        order of its first lane
+//	half for each block        reference
+//	bytes                      bounds: for each row the slots, the low cells, the high cells
+const (
+	pageBlocks = 64
+	hullRows   = 2
+	pageHead   = 3
+	// draftBlocks leaves room for what one lane can cause: a few splits into
+	// three, each of which at least halves the block in question.
+	draftBlocks = pageBlocks + 16
+)
+
+// page says where the vectors of a page are.
+type page struct {
+	ref    uint32
+	n, d   int // blocks, attributes
+	seps   int // word
+	refs   int // half
+	bounds int // byte
+}
+
+func pageShape(n, d int) page {
+	p := page{n: n, d: d, seps: pageHead + 2*d}
+	p.refs = 2 * (p.seps + n)
+	p.bounds = 4 * (p.refs + n)
+	return p
+}
+
+func (p *page) words() uint32 { return uint32(p.bounds+3*hullRows*p.n+wordBytes-1) / wordBytes }
+
+func (a *arena) page(ref uint32) page {
+	head := a.h[2*ref+2]
+	p := pageShape(int(head&0xff), int(head>>8))
+	p.ref = ref
+	p.seps += int(ref)
+	p.refs += 2 * int(ref)
+	p.bounds += wordBytes * int(ref)
+	return p
+}
+
+func (a *arena) pageID(ref uint32) uint32 { return a.h[2*ref+3] }
+
+// find returns the block in which a lane of an order belongs.
+func (p *page) find(a *arena, order uint64) int {
+	seps := a.w[p.seps : p.seps+p.n]
+	return max(sort.Search(p.n, func(i int) bool { return seps[i] > order })-1, 0)
+}
+
+func (a *arena) readDict(p *page, d *dict) {
+	d.n = p.d
+	for i := range p.d {
+		x := a.w[int(p.ref)+pageHead+2*i:]
+		d.name[i] = low(x[0])
+		d.scale[i] = scale{math.Float64frombits(x[1]), math.Float32frombits(high(x[0]))}
+	}
+}
+
+// setBlock writes what a page says of a block.
+func (p *page) setBlock(a *arena, i int, ref uint32, sep uint64, hull *[hullRows][3]byte) {
+	a.w[p.seps+i], a.h[p.refs+i] = sep, ref
+	for j := range hull {
+		for k, x := range hull[j] {
+			a.b[p.bounds+(3*j+k)*p.n+i] = x
+		}
+	}
+}
+
+// patchPage is a copy of a page with another block in place i and a change in
+// its number of lanes.
+func (s *Store) patchPage(from *page, i int, ref uint32, order uint64, lanes int) (uint32, error) {
+	words := from.words2()
+	q, err := s.make(words)
+	if err != nil {
+		return 0, err
+	}
+	a := &s.a
+	copy(a.w[q+1:q+words], a.w[from.ref+1:from.ref+words])
+	to := a.page(q)
+	b := a.block(ref)
+	hull := b.hull(a)
+	to.setBlock(a, i, ref, min(order, a.w[from.seps+i]), &hull)
+	a.w[q+2] += uint64(lanes)
+	s.drop(from.ref)
+	return q, nil
+}
+
+// words2 is the size of a page that is in the arena.
+func (p *page) words2() uint32 {
+	shape := pageShape(p.n, p.d)
+	return shape.words()
+}
+
+// draft is a page being changed, outside the arena.
+type draft struct {
+	id            uint32
+	old           uint32 // the page it was read from, 0 if none
+	lanes, fitted int
+	n             int
+	d             dict
+	seps          [draftBlocks]uint64
+	refs          [draftBlocks]uint32
+}
+
+func (s *Store) readDraft(ref uint32, t *draft) {
+	a := &s.a
+	p := a.page(ref)
+	t.id, t.old, t.n = a.pageID(ref), ref, p.n
+	t.lanes, t.fitted = int(low(a.w[ref+2])), int(high(a.w[ref+2]))
+	a.readDict(&p, &t.d)
+	copy(t.seps[:], a.w[p.seps:p.seps+p.n])
+	copy(t.refs[:], a.h[p.refs:p.refs+p.n])
+}
+
+// writeDraft makes the page and drops the one it replaces.
+func (s *Store) writeDraft(t *draft) (uint32, error) {
+	shape := pageShape(t.n, t.d.n)
+	words := shape.words()
+	q, err := s.make(words)
+	if err != nil {
+		return 0, err
+	}
+	s.maxPage = max(s.maxPage, words)
+	a := &s.a
+	a.h[2*q+2], a.h[2*q+3] = uint32(t.n)|uint32(t.d.n)<<8, t.id
+	a.w[q+2] = pack(uint32(t.lanes), uint32(t.fitted))
+	for i := range t.d.n {
+		x := a.w[int(q)+pageHead+2*i:]
+		x[0] = pack(t.d.name[i], math.Float32bits(t.d.scale[i].step))
+		x[1] = math.Float64bits(t.d.scale[i].base)
+	}
+	p := a.page(q)
+	for i := range t.n {
+		b := a.block(t.refs[i])
+		hull := b.hull(a)
+		p.setBlock(a, i, t.refs[i], t.seps[i], &hull)
+	}
+	s.drop(t.old)
+	t.old = q
+	return q, nil
+}
+
+func (t *draft) find(order uint64) int {
+	return max(sort.Search(t.n, func(i int) bool { return t.seps[i] > order })-1, 0)
+}
+
+// open makes room for a block at place i.
+func (t *draft) open(i int) {
+	copy(t.seps[i+1:t.n+1], t.seps[i:t.n])
+	copy(t.refs[i+1:t.n+1], t.refs[i:t.n])
+	t.n++
+}
+
+// close takes place i out.
+func (t *draft) close(i int) {
+	copy(t.seps[i:], t.seps[i+1:t.n])
+	copy(t.refs[i:], t.refs[i+1:t.n])
+	t.n--
+}

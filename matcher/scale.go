@@ -1,0 +1,112 @@
+package matcher
+
+import (
+	"math"
+	"slices"
+)
+
+// Cells of an attribute's value. Numbers fall on a scale of numberCells cells,
+// strings into one of stringCells by their hash; the cells around them say
+// that the attribute is absent, or a boolean, and stand for the open sides of
+// intervals, so that one comparison of bytes tells types apart as well.
+const (
+	cellAbsent  = 0
+	cellBool    = 1
+	cellLow     = 2 // below every number
+	cellFirst   = 3
+	cellLast    = 189
+	cellHigh    = 190 // above every number
+	cellString  = 192
+	cellNone    = 128 // of the slot that no attribute has
+	cellTop     = 255
+	numberCells = cellLast - cellFirst + 1
+	stringCells = cellTop - cellString + 1
+)
+
+// scale maps numbers to cells: monotone, so that a cell below another one
+// proves that the number is. It is linear in the number or, where step is
+// negative, in the bits of its float64, which is nearly its logarithm.
+type scale struct {
+	base float64
+	step float32 // cells to a unit
+}
+
+// ordinal is where a float stands among all floats.
+func ordinal(f float64) float64 {
+	b := int64(math.Float64bits(f))
+	if b < 0 {
+		b = math.MinInt64 - b // -0 and 0 have one place
+	}
+	return float64(b)
+}
+
+// cell returns the cell of a number.
+func (c scale) cell(f float64) byte {
+	step := float64(c.step)
+	if step < 0 {
+		f, step = ordinal(f), -step
+	}
+	x := (f - c.base) * step
+	if !(x > 0) {
+		return cellFirst
+	}
+	if x >= numberCells-1 {
+		return cellLast
+	}
+	return cellFirst + byte(x)
+}
+
+const (
+	// sampleLanes is how many lanes of a page lend their ends to a scale, and
+	// sampleEnds how many of one attribute it is fitted to; more would hardly
+	// move its quantiles by a cell.
+	sampleLanes = 512
+	sampleEnds  = 64
+)
+
+// fit makes a scale for numbers like those in ends, which it rearranges. Some at
+// either side count as outliers, so that one of them cannot flatten the rest.
+func fit(ends []float64) scale {
+	if len(ends) == 0 {
+		return scale{0, 1}
+	}
+	if step := len(ends) / sampleEnds; step > 1 {
+		for i := range sampleEnds {
+			ends[i] = ends[i*step]
+		}
+		ends = ends[:sampleEnds]
+	}
+	slices.Sort(ends)
+	cut := len(ends) / 16
+	inner := ends[cut : len(ends)-cut]
+	line := between(inner[0], inner[len(inner)-1], 1)
+	curve := between(ordinal(inner[0]), ordinal(inner[len(inner)-1]), -1)
+	if 2*line.spread(inner) >= curve.spread(inner) {
+		return line
+	}
+	return curve
+}
+
+// between is the scale that has an eighth of its cells beyond either end.
+func between(lo, hi float64, sign float32) scale {
+	span := hi - lo
+	if !(span > 0) {
+		span = max(math.Abs(lo)/numberCells, 1)
+	}
+	step := numberCells * 3 / 4 / span
+	if !(step > 1e-30 && step < 1e30) || math.IsInf(span, 0) {
+		step = 1e-30
+	}
+	return scale{lo - span/6, sign * float32(step)}
+}
+
+// spread counts the cells that sorted numbers fall into.
+func (c scale) spread(sorted []float64) int {
+	n, last := 0, byte(0)
+	for _, f := range sorted {
+		if x := c.cell(f); x != last {
+			n, last = n+1, x
+		}
+	}
+	return n
+}

@@ -1,0 +1,165 @@
+package matcher
+
+// retired is an object that readers of epochs before epoch may still see.
+type retired struct {
+	ref   uint32
+	epoch uint64
+}
+
+// change is a word of a writer's table before a transaction changed it.
+type change struct {
+	word uint32
+	old  uint64
+}
+
+// tx is the one open transaction of the writer. Objects are never changed once
+// readers can see them: a transaction makes new ones, and commit publishes them
+// with a single store of the root. Until then abandon undoes everything: it
+// frees what was made and restores the words that only the writer reads.
+type tx struct {
+	fresh   []uint32 // made here
+	dropped []uint32 // replaced here, visible to readers
+	undo    []change
+	ids     [idTables]idState
+	root    root
+	op      string
+}
+
+const idTables = 4
+
+// root is what a reader starts from, and what is counted.
+type root struct {
+	names, strings, clusters uint32 // HAMTs
+	ranges                   uint32 // the cluster of filters without equality, 0 if there are none
+	version                  uint32 // changes whenever what a name resolves to does
+	subs, lanes              uint32 // subscriptions; filters stored, one for each place of each conjunction
+	nameCount, stringCount   uint32
+	clusterCount, blockCount uint32
+	pageCount                uint32
+}
+
+const (
+	rootHalves = 12
+	rootWords  = 1 + rootHalves/2
+)
+
+func (s *Store) readRoot(p uint32) root {
+	h := (*[rootHalves]uint32)(s.a.h[2*p+2:])
+	return root{h[0], h[1], h[2], h[3], h[4], h[5], h[6], h[7], h[8], h[9], h[10], h[11]}
+}
+
+func (s *Store) writeRoot(p uint32, r *root) {
+	*(*[rootHalves]uint32)(s.a.h[2*p+2:]) = [rootHalves]uint32{
+		r.names, r.strings, r.clusters, r.ranges, r.version, r.subs, r.lanes,
+		r.nameCount, r.stringCount, r.clusterCount, r.blockCount, r.pageCount,
+	}
+}
+
+// make allocates an object of n words, the arena's word included. What it holds
+// is undefined.
+func (s *Store) make(n uint32) (uint32, error) {
+	p, err := s.a.alloc(n)
+	if err != nil {
+		return 0, err
+	}
+	s.a.w[p] = withHigh(s.a.w[p], uint32(len(s.tx.fresh)))
+	s.tx.fresh = append(s.tx.fresh, p)
+	return p, nil
+}
+
+func (s *Store) isFresh(p uint32) bool {
+	i := high(s.a.w[p])
+	return i < uint32(len(s.tx.fresh)) && s.tx.fresh[i] == p
+}
+
+// drop gives up an object: at once if no reader can have seen it, otherwise when
+// the last reader that may has gone.
+func (s *Store) drop(p uint32) {
+	if p == 0 {
+		return
+	}
+	if !s.isFresh(p) {
+		s.tx.dropped = append(s.tx.dropped, p)
+		return
+	}
+	i, last := high(s.a.w[p]), len(s.tx.fresh)-1
+	q := s.tx.fresh[last]
+	s.tx.fresh[i] = q
+	s.a.w[q] = withHigh(s.a.w[q], i)
+	s.tx.fresh = s.tx.fresh[:last]
+	s.a.free(p)
+}
+
+// dropLate gives up an object whose words the transaction may have to restore.
+func (s *Store) dropLate(p uint32) { s.tx.dropped = append(s.tx.dropped, p) }
+
+// set changes a word that only the writer reads.
+func (s *Store) set(word uint32, v uint64) {
+	s.tx.undo = append(s.tx.undo, change{word, s.a.w[word]})
+	s.a.w[word] = v
+}
+
+func (s *Store) begin(op string) {
+	s.tx.op = op
+	s.tx.fresh, s.tx.dropped, s.tx.undo = s.tx.fresh[:0], s.tx.dropped[:0], s.tx.undo[:0]
+	s.tx.root = s.readRoot(s.root.Load())
+	for i, t := range s.tables() {
+		s.tx.ids[i] = t.idState
+	}
+}
+
+func (s *Store) tables() [idTables]*ids {
+	return [idTables]*ids{&s.handles, &s.blocks, &s.pages, &s.clusters}
+}
+
+// commit publishes the transaction. It fails only if there is no room for the
+// root, and then nothing has changed.
+func (s *Store) commit() error {
+	p, err := s.make(rootWords)
+	if err != nil {
+		return err
+	}
+	s.writeRoot(p, &s.tx.root)
+	s.drop(s.root.Load())
+	s.root.Store(p)
+	epoch := s.epoch.Add(1)
+	for _, p := range s.tx.dropped {
+		s.limbo = append(s.limbo, retired{p, epoch})
+	}
+	s.tx.fresh = s.tx.fresh[:0]
+	s.reclaim()
+	return nil
+}
+
+// abandon undoes the transaction.
+func (s *Store) abandon() {
+	for i := len(s.tx.undo) - 1; i >= 0; i-- {
+		s.a.w[s.tx.undo[i].word] = s.tx.undo[i].old
+	}
+	for _, p := range s.tx.fresh {
+		s.a.free(p)
+	}
+	s.tx.fresh = s.tx.fresh[:0]
+	for i, t := range s.tables() {
+		t.idState = s.tx.ids[i]
+	}
+}
+
+// reclaim frees the retired objects that no reader can see any more.
+func (s *Store) reclaim() {
+	if len(s.limbo) == s.limboHead {
+		return
+	}
+	oldest := s.oldestReader()
+	for s.limboHead < len(s.limbo) && s.limbo[s.limboHead].epoch <= oldest {
+		s.a.free(s.limbo[s.limboHead].ref)
+		s.limboHead++
+	}
+	switch {
+	case s.limboHead == len(s.limbo):
+		s.limbo, s.limboHead = s.limbo[:0], 0
+	case s.limboHead > len(s.limbo)/2:
+		s.limbo = s.limbo[:copy(s.limbo, s.limbo[s.limboHead:])]
+		s.limboHead = 0
+	}
+}
