@@ -98,6 +98,9 @@ func (r *Reader) resolve(root *root, e *filter.Event) *shapeMemo {
 func (r *Reader) match(at uint32, e *filter.Event, dst []uint64) []uint64 {
 	s := r.s
 	root := s.readRoot(at)
+	if s.toucher != nil {
+		r.touch(at, rootWords)
+	}
 	if root.lanes == 0 {
 		return dst
 	}

@@ -17,9 +17,9 @@
 // the subscriber. Of these 152 are room that nothing here reads or writes: they
 // keep the density of the model, and with it the pages that a match visits.
 //
-// Where the Memory also has a method Touch(off, n int), it is told every block
-// that Match and Insert read or write, whole and room included, so that pages
-// can be counted.
+// Where the Memory is also a [matcher.Toucher], it is told every block that
+// Match and Insert read or write, whole and room included, so that pages can be
+// counted.
 //
 // Filters are conjunctions of =, <, <=, >, >= and BETWEEN on int64 and float64,
 // and = on strings; all others are refused. Filters and events may be hostile:

@@ -9,15 +9,12 @@ import (
 // never tested; that it is not at 0 lets 0 be no link.
 const anchor = 64
 
-// toucher is a Memory that counts what is read.
-type toucher interface{ Touch(off, n int) }
-
 // Poset is the structure. Everything that grows is in its Memory.
 type Poset struct {
 	mem       matcher.Memory
 	region    []byte
-	toucher   toucher // nil: nobody counts
-	end       int     // first byte never handed out
+	toucher   matcher.Toucher // nil: nobody counts
+	end       int             // first byte never handed out
 	committed int
 
 	nodes, subs     int
@@ -38,7 +35,7 @@ type Stats struct {
 // *matcher.Error of Kind EPCBudget where not even that fits.
 func New(mem matcher.Memory) (*Poset, error) {
 	p := &Poset{mem: mem, region: mem.Region(), end: anchor}
-	p.toucher, _ = mem.(toucher)
+	p.toucher, _ = mem.(matcher.Toucher)
 	if err := p.reserve(nodeBytes); err != nil {
 		return nil, err
 	}

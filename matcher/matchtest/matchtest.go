@@ -1,6 +1,6 @@
 // Package matchtest checks matchers: a linear oracle that evaluates predicates
-// one by one, and generators of predicates, filters and events for rapid. It is
-// imported by tests only. Nobody may lie to it, and it promises nothing but to
+// one by one, generators of predicates, filters and events for rapid, and a Memory
+// that counts pages. It is imported by tests and benchmarks only. Nobody may lie to it, and it promises nothing but to
 // be simple: it shares no evaluation code with package filter or matcher.
 package matchtest
 

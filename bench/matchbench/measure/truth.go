@@ -1,0 +1,184 @@
+package measure
+
+import (
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/scbr/scbr/bench/workload"
+	"github.com/scbr/scbr/matcher/filter"
+)
+
+const (
+	// chunkFilters are made at a time: filters on the heap are ten times larger
+	// than in the store, and ten million of them would not fit.
+	chunkFilters = 1 << 14
+	// fullSize is the largest size that manyEvents are checked at: that is 20
+	// million evaluations, two seconds.
+	fullSize   = 100_000
+	manyEvents = 200
+	fewEvents  = 20
+	// linearEvents are timed for the linear scan's figure.
+	linearEvents = 100
+	// checkedProbes are the queries whose answer "covered" is checked.
+	checkedProbes = 20
+)
+
+// removable is a subscription that will be removed and put back.
+type removable struct {
+	tag    int
+	filter filter.Filter
+}
+
+// truth is what the linear scan says about a workload at a size.
+type truth struct {
+	matches [][]uint64 // by event: the tags, ascending
+	covered []bool     // by probe
+	pairs   int        // matches of all events
+	linear  float64    // CPU nanoseconds of a scan for one event
+	sample  []removable
+}
+
+// eachChunk calls yield with n filters from the first on, some at a time. The
+// slice is reused after yield returns, the filters are not.
+func eachChunk(name string, n int, yield func(first int, filters []filter.Filter) error) error {
+	chunk := make([]filter.Filter, 0, min(n, chunkFilters))
+	err := workload.EachFilter(name, n, workload.DefaultSeed, func(i int, preds []filter.Predicate) error {
+		f, err := filter.New(preds...)
+		if err != nil {
+			return err
+		}
+		chunk = append(chunk, f)
+		if len(chunk) < cap(chunk) {
+			return nil
+		}
+		err = yield(i+1-len(chunk), chunk)
+		chunk = chunk[:0]
+		return err
+	})
+	if err != nil || len(chunk) == 0 {
+		return err
+	}
+	return yield(n-len(chunk), chunk)
+}
+
+// eventsChecked is how many events are compared at a size.
+func eventsChecked(n int) int {
+	if n <= fullSize {
+		return manyEvents
+	}
+	return fewEvents
+}
+
+// scan evaluates every filter on the first events and every covering of the first
+// probes, and keeps the filters that will be removed.
+func scan(name string, n int, events []filter.Event, probes []filter.Filter, remove int) (*truth, error) {
+	events, probes = events[:min(len(events), eventsChecked(n))], probes[:min(len(probes), checkedProbes)]
+	t := &truth{matches: make([][]uint64, len(events)), covered: make([]bool, len(probes))}
+	chosen := choose(n, remove)
+	clocked := events[:min(len(events), linearEvents)]
+	var spent time.Duration
+	err := eachChunk(name, n, func(first int, filters []filter.Filter) error {
+		begin := cpuTime()
+		for i := range clocked {
+			t.matches[i] = linear(t.matches[i], first, filters, &clocked[i])
+		}
+		spent += cpuTime() - begin
+		for i := len(clocked); i < len(events); i++ {
+			t.matches[i] = linear(t.matches[i], first, filters, &events[i])
+		}
+		for i := range probes {
+			t.covered[i] = t.covered[i] || slices.ContainsFunc(filters, func(f filter.Filter) bool { return f.Covers(probes[i]) })
+		}
+		for ; len(chosen) > 0 && chosen[0] < first+len(filters); chosen = chosen[1:] {
+			t.sample = append(t.sample, removable{tag: chosen[0], filter: filters[chosen[0]-first]})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i := range t.matches {
+		t.pairs += len(t.matches[i])
+	}
+	if len(clocked) > 0 {
+		t.linear = float64(spent) / float64(len(clocked))
+	}
+	shuffle(t.sample)
+	return t, nil
+}
+
+// linear appends the tags of those filters that match.
+func linear(dst []uint64, first int, filters []filter.Filter, e *filter.Event) []uint64 {
+	for i := range filters {
+		if filters[i].Match(e) {
+			dst = append(dst, uint64(first+i))
+		}
+	}
+	return dst
+}
+
+// Streams of the seed; those of package workload do not meet them.
+const (
+	chooseStream  = 101
+	shuffleStream = 102
+)
+
+func random(stream uint64) *rand.Rand {
+	return rand.New(rand.NewPCG(workload.DefaultSeed, stream))
+}
+
+// choose draws some of the numbers 0..n-1, without repetition, ascending.
+func choose(n, some int) []int {
+	r, seen, all := random(chooseStream), map[int]bool{}, []int{}
+	for len(all) < min(some, n) {
+		if i := r.IntN(n); !seen[i] {
+			seen[i] = true
+			all = append(all, i)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+func shuffle(all []removable) {
+	random(shuffleStream).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+}
+
+// compare checks answers against the truth, without the tags of absent.
+func (t *truth) compare(events []filter.Event, absent map[uint64]bool, match func(e *filter.Event, dst []uint64) []uint64) error {
+	var got, want []uint64
+	for i := range t.matches {
+		got = match(&events[i], got[:0])
+		slices.Sort(got)
+		want = want[:0]
+		for _, tag := range t.matches[i] {
+			if !absent[tag] {
+				want = append(want, tag)
+			}
+		}
+		if !slices.Equal(got, want) {
+			missing, surplus := count(want, got)
+			return difference(i, missing, surplus)
+		}
+	}
+	return nil
+}
+
+// count returns how many tags of want got lacks, and how many it has beyond; both
+// are sorted and may repeat tags.
+func count(want, got []uint64) (missing, surplus int) {
+	for len(want) > 0 && len(got) > 0 {
+		switch {
+		case want[0] == got[0]:
+			want, got = want[1:], got[1:]
+		case want[0] < got[0]:
+			want = want[1:]
+			missing++
+		default:
+			got = got[1:]
+			surplus++
+		}
+	}
+	return missing + len(want), surplus + len(got)
+}
