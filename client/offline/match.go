@@ -60,7 +60,7 @@ func build(subs []Subscription) (*built, error) {
 			return nil, fmt.Errorf("subscription %d: %w", i, err)
 		}
 	}
-	cost := cpuTime() - start
+	cost := max(cpuTime()-start, 0)                   // some kernels' account of it steps back
 	heap := int64(liveHeap()-before) - int64(reserve) // the reservation counts by what is committed of it
 	total := store.Stats().Bytes + max(heap, 0)
 	if n := len(subs); n > 0 {
