@@ -62,7 +62,11 @@ func blockShape(n, r int, flags uint32) block {
 	return b
 }
 
-func (b *block) words() uint32 { return uint32(b.rows+3*b.r*b.m+wordBytes-1) / wordBytes }
+// words is the size of a block.
+func (b *block) words() uint32 {
+	shape := blockShape(b.n, b.r, b.flags)
+	return uint32(shape.rows+3*b.r*b.m+wordBytes-1) / wordBytes
+}
 
 func (a *arena) block(p uint32) block {
 	head := a.h[2*p+2]
@@ -146,12 +150,12 @@ func (b *block) put(s *Store, i int, l *lane, d *dict) {
 	}
 }
 
-// get reads a lane; terms is scratch.
+// get reads a lane.
 func (s *Store) get(b *block, i int, l *lane, d *dict) {
 	a := &s.a
 	*l = lane{tag: a.w[b.tags+i], handle: a.h[b.handles+i]}
-	inexact, part := b.masks(a)
-	l.inexact, l.part = inexact>>i&1 != 0, part>>i&1 != 0
+	_, part := b.masks(a)
+	l.part = part>>i&1 != 0
 	if b.flags&blockUniform != 0 {
 		i = 0
 	}
@@ -204,7 +208,7 @@ func (s *Store) cutBlock(p uint32, i int) (uint32, error) {
 	squeeze(a.w[to.tags:to.tags+to.n], a.w[from.tags:from.tags+from.n], i)
 	squeeze(a.h[to.handles:to.handles+to.n], a.h[from.handles:from.handles+from.n], i)
 	if from.flags&blockUniform != 0 {
-		copy(a.h[to.values:], a.h[from.values:from.values+from.valueCount()])
+		copy(a.h[to.values:], a.h[from.values:from.values+from.vectors()])
 		copy(a.b[to.rows:], a.b[from.rows:from.rows+3*from.r])
 		return to.ref, nil
 	}
@@ -224,8 +228,6 @@ func (b *block) vectors() int {
 	}
 	return 2 * b.r
 }
-
-func (b *block) valueCount() int { return b.vectors() * b.m }
 
 // squeeze copies src without element i.
 func squeeze[T any](dst, src []T, i int) {
@@ -290,12 +292,6 @@ func (b *block) hull(a *arena) (h [hullRows][3]byte) {
 		}
 	}
 	return h
-}
-
-// words2 is the size of a block that is in the arena.
-func (b *block) words2() uint32 {
-	shape := blockShape(b.n, b.r, b.flags)
-	return shape.words()
 }
 
 // tagMask is a mask with a bit for each tag.

@@ -9,8 +9,10 @@ import (
 
 // query is a conjunction that stored filters are asked to cover.
 type query struct {
-	terms []queryTerm
-	where [256]uint8 // low byte of a name: index of its term; later ones are found by search
+	terms     []queryTerm
+	where     [256]uint8  // low byte of a name: index of its term; later ones are found by search
+	d         dict        // of the page in question
+	low, high [slots]byte // the cells there of the ends
 }
 
 type queryTerm struct {
@@ -46,7 +48,7 @@ func (q *query) find(name uint32) *queryTerm {
 	return nil
 }
 
-// cells returns the cells between which all values are that a constraint admits.
+// hull returns the cells between which all values are that a constraint admits.
 func (t *queryTerm) hull(c scale) (lo, hi byte) {
 	switch t.kind {
 	case rowTexts:
@@ -58,7 +60,8 @@ func (t *queryTerm) hull(c scale) (lo, hi byte) {
 	}
 }
 
-// covers reports whether a compact row of a lane admits all that the term does.
+// within reports whether a compact row with these halves admits all that the
+// term does.
 func (t *queryTerm) within(lo, hi int32) bool {
 	return t != nil && t.kind == rowNumbers && lo <= t.hlo && t.hhi <= hi
 }
@@ -95,7 +98,7 @@ func (s *Store) coverersIn(c, needs uint32, visit func(id uint32, tag uint64) bo
 	a := &s.a
 	for i := range a.clusterPages(c) {
 		p := a.page(a.clusterPage(c, i))
-		s.setHull(&p)
+		s.work.query.setPage(a, &p)
 		blocks := s.contain(a.b[p.bounds:], p.n, hullRows)
 		for ; blocks != 0; blocks &= blocks - 1 {
 			b := a.block(a.h[p.refs+trailing(blocks)])
@@ -115,11 +118,11 @@ func (s *Store) coverersIn(c, needs uint32, visit func(id uint32, tag uint64) bo
 // contain returns the lanes between whose cells the query's are.
 func (s *Store) contain(rows []byte, n, r int) uint64 {
 	s.stats.CoverBlocks++
-	low, _ := scan(rows, n, r, &s.own.cells, s.portable)
+	low, _ := scan(rows, n, r, &s.work.query.low, s.portable)
 	if low == 0 {
 		return 0
 	}
-	high, _ := scan(rows, n, r, &s.own.high, s.portable)
+	high, _ := scan(rows, n, r, &s.work.query.high, s.portable)
 	return low & high
 }
 
@@ -141,19 +144,16 @@ func (s *Store) visitLane(b *block, i int, visit func(id uint32, tag uint64) boo
 	return true
 }
 
-// setHull computes the cells of the query's constraints on a page's scales.
-func (s *Store) setHull(p *page) {
-	d := &s.work.fitted
-	s.a.readDict(p, d)
-	r := &s.own
-	for k := range d.n {
-		r.cells[k], r.high[k], r.index[k] = cellAbsent, cellAbsent, absent
-		if t := s.work.query.find(d.name[k]); t != nil {
-			r.cells[k], r.high[k] = t.hull(d.scale[k])
+// setPage computes the cells of the constraints on a page's scales.
+func (q *query) setPage(a *arena, p *page) {
+	a.readDict(p, &q.d)
+	for k := range q.d.n {
+		q.low[k], q.high[k] = cellAbsent, cellAbsent
+		if t := q.find(q.d.name[k]); t != nil {
+			q.low[k], q.high[k] = t.hull(q.d.scale[k])
 		}
 	}
-	r.cells[noSlot], r.high[noSlot] = cellNone, cellNone
-	s.work.hullNames = &d.name
+	q.low[noSlot], q.high[noSlot] = cellNone, cellNone
 }
 
 // covers decides whether lane i covers the query.
@@ -184,19 +184,22 @@ func (s *Store) covers(b *block, i int, needs uint32) bool {
 			break
 		}
 		lo, hi := int32(a.h[b.values+2*j*b.m+i]), int32(a.h[b.values+(2*j+1)*b.m+i])
-		if !q.find(s.work.hullNames[slot]).within(lo, hi) {
+		if !q.find(q.d.name[slot]).within(lo, hi) {
 			return false
 		}
 	}
 	return true
 }
 
-// queryTerms resolves a conjunction's names without making any.
-func (s *Store) queryTerms(at *root, dst []term, c *filter.Conjunction) []term {
+// queryTerms resolves a conjunction's names without making any; the next call
+// takes the terms back.
+func (s *Store) queryTerms(at *root, c *filter.Conjunction) []term {
+	dst := s.work.asked[:0]
 	for i := range c.Len() {
 		name := c.At(i).Attr()
 		dst = append(dst, term{s.a.lookUp(at.names, s.hash.text(name), name), c.At(i)})
 	}
+	s.work.asked = dst
 	return dst
 }
 
@@ -208,7 +211,7 @@ func (s *Store) Covered(f filter.Filter) bool {
 		return at.subs > 0
 	}
 	if f.Len() == 1 {
-		return !s.coverers(&at, s.queryTerms(&at, nil, f.At(0)), func(uint32, uint64) bool { return false })
+		return !s.coverers(&at, s.queryTerms(&at, f.At(0)), func(uint32, uint64) bool { return false })
 	}
 	return len(s.allCoverers(&at, &f)) > 0
 }
@@ -228,7 +231,7 @@ func (s *Store) allCoverers(at *root, f *filter.Filter) []coverer {
 	var all []coverer
 	for i := range f.Len() {
 		var found []coverer
-		s.coverers(at, s.queryTerms(at, nil, f.At(i)), func(id uint32, tag uint64) bool {
+		s.coverers(at, s.queryTerms(at, f.At(i)), func(id uint32, tag uint64) bool {
 			found = append(found, coverer{id, tag})
 			return true
 		})

@@ -162,14 +162,9 @@ func (s *Store) replicate(best *part, c *filter.Constraint, name uint32) bool {
 	if c.Members() > maxReplicas {
 		return false
 	}
-	before := len(s.work.parts)
 	for i := range c.Members() {
 		p := *best
 		p.place = s.placeOf(name, c.MemberAt(i))
-		if _, taken := s.a.lookCluster(s.tx.root.clusters, &p.place); taken {
-			s.work.parts = s.work.parts[:before]
-			return false
-		}
 		s.work.parts = append(s.work.parts, p)
 	}
 	return true
@@ -204,7 +199,17 @@ func (s *Store) insertParts(tag uint64) (uint32, error) {
 	return h, nil
 }
 
+// insertPart inserts a lane where its part is to be. A place whose hash another
+// one has by now cannot be found: the lane goes where there is no equality.
 func (s *Store) insertPart(p *part, l *lane) error {
+	c, taken := s.tx.root.ranges, false
+	if p.place.mark != valueRange {
+		c, taken = s.a.lookCluster(s.tx.root.clusters, &p.place)
+	}
+	if taken {
+		p.place, p.implied = place{mark: valueRange}, -1
+		c = s.tx.root.ranges
+	}
 	terms := s.work.terms[:0]
 	for j := range p.c.Len() {
 		if j != p.implied {
@@ -220,21 +225,12 @@ func (s *Store) insertPart(p *part, l *lane) error {
 		l.list = list
 	}
 	l.setOrder()
-	c, err := s.clusterFor(&p.place)
-	if err != nil {
-		return err
+	if c == 0 {
+		var err error
+		if c, err = s.newCluster(&p.place); err != nil {
+			return err
+		}
 	}
-	_, err = s.put(c, l)
+	_, err := s.put(c, l)
 	return err
-}
-
-func (s *Store) clusterFor(k *place) (uint32, error) {
-	c := s.tx.root.ranges
-	if k.mark != valueRange {
-		c, _ = s.a.lookCluster(s.tx.root.clusters, k)
-	}
-	if c != 0 {
-		return c, nil
-	}
-	return s.newCluster(k)
 }

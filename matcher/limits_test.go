@@ -19,6 +19,13 @@ func newStore(t require.TestingT, budget int, cfg Config) *Store {
 	return s
 }
 
+func handlesBelow(n Handle) (all []Handle) {
+	for h := range n {
+		all = append(all, h)
+	}
+	return all
+}
+
 func parse(t require.TestingT, text string) filter.Filter {
 	f, err := filter.Parse(text)
 	require.NoError(t, err)
@@ -69,6 +76,7 @@ func TestRemovalNeedsNoBudget(t *testing.T) {
 				require.NoError(t, s.Remove(h))
 				require.ErrorIs(t, s.Remove(h), ErrUnknownHandle)
 			}
+			check(t, s)
 			st := s.Stats()
 			require.Zero(t, st.Subscriptions+st.Filters+st.Clusters+st.Pages+st.Blocks+st.Names+st.Strings)
 		}
@@ -80,15 +88,18 @@ func TestUnknownHandles(t *testing.T) {
 	s := newStore(t, 1<<20, Config{})
 	h, err := s.Insert(parse(t, "x IN (1, 2, 3) OR y = 'a'"), 5)
 	require.NoError(t, err)
-	for i := range Handle(100) {
+	for _, i := range append([]Handle{1 << 30, 1 << 31, 1<<32 - 1}, handlesBelow(100)...) {
 		if i != h {
 			require.ErrorIs(t, s.Remove(i), ErrUnknownHandle, "%d", i)
 		}
 	}
+	require.EqualError(t, s.Remove(99), "matcher: remove: unknown handle")
+	check(t, s)
 	e := integer(t, "x", 2)
 	require.Equal(t, []uint64{5}, s.Match(&e, nil))
 	require.NoError(t, s.Remove(h))
 	require.Empty(t, s.Match(&e, nil))
+	check(t, s)
 }
 
 // TestOwnerQuota: an owner's subscriptions are bounded, others' are not affected.
@@ -217,6 +228,30 @@ func TestHashFlood(t *testing.T) {
 	}
 }
 
+// TestHashFloodWithinAFilter: places of one filter that fall together are found,
+// asked about and removed like others.
+func TestHashFloodWithinAFilter(t *testing.T) {
+	s := newStore(t, 1<<24, Config{})
+	s.hash = hasher{}
+	word := func(i int) filter.Value { return filter.String(strings.Repeat("\x00", 8) + fmt.Sprintf("%08d", i)) }
+	in := filter.Predicate{Attr: "s", Op: filter.In, List: []filter.Value{word(1), word(2), word(3)}}
+	either := filter.Or(filter.Is(in), filter.Is(filter.Predicate{Attr: "s", Op: filter.Eq, Value: word(4)}))
+	f, err := filter.Build(either)
+	require.NoError(t, err)
+	h, err := s.Insert(f, 7)
+	require.NoError(t, err)
+	check(t, s)
+	for i := range 6 {
+		e, err := filter.NewEvent(filter.Attribute{Name: "s", Value: word(i)})
+		require.NoError(t, err)
+		require.Equal(t, i >= 1 && i <= 4, len(s.Match(&e, nil)) == 1, "%d", i)
+	}
+	require.True(t, s.Covered(f))
+	require.NoError(t, s.Remove(h))
+	check(t, s)
+	require.Zero(t, s.Stats().Filters)
+}
+
 // TestEqualFiltersShare: the subscriptions of one filter cost little more than
 // their tags and handles, and are all found.
 func TestEqualFiltersShare(t *testing.T) {
@@ -239,4 +274,5 @@ func TestEqualFiltersShare(t *testing.T) {
 		require.NoError(t, s.Remove(h))
 	}
 	require.Empty(t, s.Match(&e, nil))
+	check(t, s)
 }

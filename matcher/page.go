@@ -41,7 +41,11 @@ func pageShape(n, d int) page {
 	return p
 }
 
-func (p *page) words() uint32 { return uint32(p.bounds+3*hullRows*p.n+wordBytes-1) / wordBytes }
+// words is the size of a page.
+func (p *page) words() uint32 {
+	shape := pageShape(p.n, p.d)
+	return uint32(shape.bounds+3*hullRows*p.n+wordBytes-1) / wordBytes
+}
 
 func (a *arena) page(ref uint32) page {
 	head := a.h[2*ref+2]
@@ -57,8 +61,7 @@ func (a *arena) pageID(ref uint32) uint32 { return a.h[2*ref+3] }
 
 // find returns the block in which a lane of an order belongs.
 func (p *page) find(a *arena, order uint64) int {
-	seps := a.w[p.seps : p.seps+p.n]
-	return max(sort.Search(p.n, func(i int) bool { return seps[i] > order })-1, 0)
+	return lastUpTo(a.w[p.seps:p.seps+p.n], order)
 }
 
 func (a *arena) readDict(p *page, d *dict) {
@@ -68,6 +71,12 @@ func (a *arena) readDict(p *page, d *dict) {
 		d.name[i] = low(x[0])
 		d.scale[i] = scale{math.Float64frombits(x[1]), math.Float32frombits(high(x[0]))}
 	}
+}
+
+// lastUpTo returns the last of ascending orders that is not above one, or the
+// first.
+func lastUpTo(seps []uint64, order uint64) int {
+	return max(sort.Search(len(seps), func(i int) bool { return seps[i] > order })-1, 0)
 }
 
 // setBlock writes what a page says of a block.
@@ -83,7 +92,7 @@ func (p *page) setBlock(a *arena, i int, ref uint32, sep uint64, hull *[hullRows
 // patchPage is a copy of a page with another block in place i and a change in
 // its number of lanes.
 func (s *Store) patchPage(from *page, i int, ref uint32, order uint64, lanes int) (uint32, error) {
-	words := from.words2()
+	words := from.words()
 	q, err := s.make(words)
 	if err != nil {
 		return 0, err
@@ -97,12 +106,6 @@ func (s *Store) patchPage(from *page, i int, ref uint32, order uint64, lanes int
 	a.w[q+2] += uint64(lanes)
 	s.drop(from.ref)
 	return q, nil
-}
-
-// words2 is the size of a page that is in the arena.
-func (p *page) words2() uint32 {
-	shape := pageShape(p.n, p.d)
-	return shape.words()
 }
 
 // draft is a page being changed, outside the arena.
@@ -127,12 +130,12 @@ func (s *Store) readDraft(ref uint32, t *draft) {
 }
 
 // writeDraft makes the page and drops the one it replaces.
-func (s *Store) writeDraft(t *draft) (uint32, error) {
+func (s *Store) writeDraft(t *draft) error {
 	shape := pageShape(t.n, t.d.n)
 	words := shape.words()
 	q, err := s.make(words)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	s.maxPage = max(s.maxPage, words)
 	a := &s.a
@@ -151,11 +154,11 @@ func (s *Store) writeDraft(t *draft) (uint32, error) {
 	}
 	s.drop(t.old)
 	t.old = q
-	return q, nil
+	return nil
 }
 
 func (t *draft) find(order uint64) int {
-	return max(sort.Search(t.n, func(i int) bool { return t.seps[i] > order })-1, 0)
+	return lastUpTo(t.seps[:t.n], order)
 }
 
 // open makes room for a block at place i.

@@ -41,7 +41,7 @@ func (s *Store) putQuickly(c uint32, at int, p *page, l *lane) (uint32, error) {
 	i := p.find(a, l.order)
 	ref := a.h[p.refs+i]
 	b := a.block(ref)
-	ok, mixed := s.fits(&b, a.w[p.seps+i], l)
+	ok, mixed := s.fits(&b, a.w[p.seps+i], l, d)
 	if !ok || l.n > b.r || d.missing(l) > 0 {
 		return 0, nil
 	}
@@ -72,13 +72,13 @@ func (s *Store) setPlaces(id, block, page, cluster uint32) {
 
 func (s *Store) setHandle(l *lane, block uint32) { s.setEntry(&s.handles, l.handle, uint64(block)) }
 
-// fits reports whether a block takes a lane, and the flag it has then.
-func (s *Store) fits(b *block, sep uint64, l *lane) (ok bool, mixed uint32) {
+// fits reports whether a block of a page takes a lane, and the flag it has then.
+func (s *Store) fits(b *block, sep uint64, l *lane, d *dict) (ok bool, mixed uint32) {
 	if (b.flags&blockGeneral != 0) != l.general() {
 		return false, 0
 	}
 	if b.flags&blockUniform != 0 {
-		return b.n < blockLanes && s.sameAs(b, l), 0
+		return b.n < blockLanes && s.sameAs(b, l, d), 0
 	}
 	limit := blockLanes
 	if b.flags&blockMixed != 0 || group(sep) != group(l.order) {
@@ -94,11 +94,13 @@ func (s *Store) fits(b *block, sep uint64, l *lane) (ok bool, mixed uint32) {
 // two that it becomes, into the cluster in the place of cut pages.
 func (s *Store) putSlowly(c uint32, at, cut int, t *draft, l *lane) (uint32, error) {
 	if t.d.n+t.d.missing(l) > noSlot {
-		if err := s.refit(t); err != nil { // forgets what no lane mentions any more
-			return 0, err
-		}
-		if t.d.n+t.d.missing(l) > noSlot { // so there are several lanes
+		d := &s.work.fitted
+		s.fitDict(t, d)                // without what no lane mentions any more
+		if d.n+d.missing(l) > noSlot { // so there are several lanes
 			return s.divide(c, at, cut, t, l)
+		}
+		if err := s.rebuild(t, d); err != nil {
+			return 0, err
 		}
 	}
 	s.addNames(&t.d, l)
@@ -143,7 +145,7 @@ func (s *Store) divide(c uint32, at, cut int, t *draft, l *lane) (uint32, error)
 // finish writes drafts and puts them into their cluster.
 func (s *Store) finish(c uint32, at, cut, lanes int, drafts ...*draft) (uint32, error) {
 	for _, t := range drafts {
-		if _, err := s.writeDraft(t); err != nil {
+		if err := s.writeDraft(t); err != nil {
 			return 0, err
 		}
 	}
@@ -170,7 +172,7 @@ func (s *Store) putInDraft(t *draft, l *lane) error {
 			return s.newBlockAt(t, 0, l)
 		}
 		b := s.a.block(t.refs[i])
-		ok, _ := s.fits(&b, t.seps[i], l)
+		ok, _ := s.fits(&b, t.seps[i], l, &t.d)
 		if ok {
 			return s.extend(t, i, l)
 		}
@@ -180,16 +182,16 @@ func (s *Store) putInDraft(t *draft, l *lane) error {
 			}
 			continue
 		}
+		if l.order < t.seps[i] {
+			return s.newBlockAt(t, 0, l)
+		}
 		if i+1 < t.n {
 			next := s.a.block(t.refs[i+1])
-			if ok, _ := s.fits(&next, t.seps[i+1], l); ok {
+			if ok, _ := s.fits(&next, t.seps[i+1], l, &t.d); ok {
 				return s.extend(t, i+1, l)
 			}
 		}
-		if l.order >= t.seps[i] {
-			i++
-		}
-		return s.newBlockAt(t, i, l)
+		return s.newBlockAt(t, i+1, l)
 	}
 }
 
@@ -223,7 +225,7 @@ func (s *Store) extend(t *draft, i int, l *lane) error {
 	var q uint32
 	var err error
 	if l.n <= b.r {
-		_, mixed := s.fits(&b, t.seps[i], l)
+		_, mixed := s.fits(&b, t.seps[i], l, &t.d)
 		q, err = s.growBlock(ref, l, mixed, &t.d)
 		s.setHandle(l, s.a.blockID(ref))
 	} else {
@@ -271,8 +273,7 @@ func (s *Store) buildBlock(lanes []lane, id uint32, d *dict) (uint32, error) {
 	if same {
 		flags |= blockUniform
 	}
-	moved := id == 0
-	if moved {
+	if id == 0 {
 		var err error
 		if id, err = s.newID(&s.blocks); err != nil {
 			return 0, err
@@ -312,7 +313,7 @@ func compareLanes(a, b *lane) int {
 }
 
 // sameAs reports whether a lane has the filter of a uniform block.
-func (s *Store) sameAs(b *block, l *lane) bool {
+func (s *Store) sameAs(b *block, l *lane, d *dict) bool {
 	if l.list != 0 {
 		return s.a.h[b.values] == l.list
 	}
@@ -322,7 +323,7 @@ func (s *Store) sameAs(b *block, l *lane) bool {
 	for j := range l.n {
 		r := &l.rows[j]
 		if int32(s.a.h[b.values+2*j]) != r.hlo || int32(s.a.h[b.values+2*j+1]) != r.hhi ||
-			s.a.b[b.rows+3*j] != s.work.draft.d.slot(r.name) {
+			s.a.b[b.rows+3*j] != d.slot(r.name) {
 			return false
 		}
 	}
@@ -355,6 +356,9 @@ func (s *Store) splitBlock(t *draft, i int) error {
 		id = 0
 		t.open(i)
 		t.seps[i], t.refs[i] = piece[0].order, q
+		if i+1 < t.n { // the next block may have taken lanes from this one's range
+			t.seps[i] = min(t.seps[i], t.seps[i+1])
+		}
 		i++
 	}
 	s.drop(ref)

@@ -18,7 +18,6 @@ type Reader struct {
 	event  event
 	wholes []uint32
 	cells  [slots]byte
-	high   [slots]byte // of a query's upper ends
 	index  [slots]uint8
 	half   [slots]int32
 	blocks uint64 // counted since the owner looked
@@ -68,10 +67,10 @@ func (m *shapeMemo) find(name uint32) uint8 {
 func (r *Reader) resolve(root *root, e *filter.Event) *shapeMemo {
 	m := &r.memo[e.Shape()%memoSize]
 	keys := e.Keys()
-	if m.version == root.version+1 && m.n == len(keys) && slices.Equal(m.keys[:m.n], keys) && !e.LongNames() {
+	a := &r.s.a
+	if m.version == root.version+1 && slices.Equal(m.keys[:m.n], keys) && (!e.LongNames() || r.sameLong(m, root, e)) {
 		return m
 	}
-	a := &r.s.a
 	*m = shapeMemo{version: root.version + 1, n: len(keys)}
 	copy(m.keys[:], keys)
 	for i := range m.where {
@@ -92,6 +91,21 @@ func (r *Reader) resolve(root *root, e *filter.Event) *shapeMemo {
 		m.where[byte(p)] = uint8(i)
 	}
 	return m
+}
+
+// sameLong reports whether the names whose key is only a hash are those that a
+// memo resolved.
+func (r *Reader) sameLong(m *shapeMemo, root *root, e *filter.Event) bool {
+	a := &r.s.a
+	for i := range m.n {
+		name := e.NameAt(i)
+		switch p := m.names[i]; {
+		case m.keys[i]>>63 == 0: // the key is the name
+		case p != 0 && a.text(p) != name, p == 0 && a.lookUp(root.names, r.s.hash.text(name), name) != 0:
+			return false
+		}
+	}
+	return true
 }
 
 // match appends the tags of what matches in the state of a root.
@@ -147,7 +161,7 @@ func (r *Reader) page(ref uint32, dst []uint64) []uint64 {
 	a := &r.s.a
 	p := a.page(ref)
 	if r.s.toucher != nil {
-		r.touch(ref, p.words2())
+		r.touch(ref, p.words())
 	}
 	r.setCells(&p)
 	r.blocks++
@@ -207,7 +221,7 @@ func (r *Reader) block(ref uint32, dst []uint64) []uint64 {
 	}
 	b := a.block(ref)
 	if r.s.toucher != nil {
-		r.touch(ref, b.words2())
+		r.touch(ref, b.words())
 	}
 	inexact, part := b.masks(a)
 	if b.flags&blockUniform != 0 {

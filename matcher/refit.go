@@ -2,8 +2,12 @@ package matcher
 
 // refit fits the scales of a page to its lanes and rebuilds its blocks.
 func (s *Store) refit(t *draft) error {
-	d := &s.work.fitted
-	s.fitDict(t, d)
+	s.fitDict(t, &s.work.fitted)
+	return s.rebuild(t, &s.work.fitted)
+}
+
+// rebuild gives a page a dict that was made for it.
+func (s *Store) rebuild(t *draft, d *dict) error {
 	for _, name := range d.name[:d.n] {
 		s.use(name)
 	}

@@ -58,6 +58,7 @@ func TestSCBRData(t *testing.T) {
 	}
 	require.Equal(t, scbrPairs, pairs())
 	full := s.Stats()
+	require.Less(t, len(s.Roots(nil)), full.Subscriptions)
 	for range 3 {
 		for i := 0; i < len(handles); i += 2 {
 			require.NoError(t, s.Remove(handles[i]))
@@ -75,7 +76,8 @@ func TestSCBRData(t *testing.T) {
 	for _, h := range handles {
 		require.NoError(t, s.Remove(h))
 	}
-	_ = s.Stats()
+	empty := s.Stats()
+	require.Zero(t, empty.Filters+empty.Pages+empty.Blocks+empty.Names+empty.Strings+empty.Clusters+empty.Subscriptions)
 }
 
 // TestMatchPrunes: covering and the index leave few filters to look at.

@@ -101,7 +101,7 @@ type work struct {
 	ends          []float64
 	attrEnds      [slots][]float64
 	query         query
-	hullNames     *[slots]uint32
+	asked         []term
 }
 
 // New returns an empty Store that lives in mem, which nobody else may touch

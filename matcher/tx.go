@@ -95,6 +95,9 @@ func (s *Store) dropLate(p uint32) { s.tx.dropped = append(s.tx.dropped, p) }
 
 // set changes a word that only the writer reads.
 func (s *Store) set(word uint32, v uint64) {
+	if s.a.w[word] == v {
+		return
+	}
 	s.tx.undo = append(s.tx.undo, change{word, s.a.w[word]})
 	s.a.w[word] = v
 }

@@ -1,0 +1,262 @@
+package matcher
+
+import (
+	"math/bits"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// check walks everything that a store holds and compares it with its counters,
+// its tables and its arena. It is for a store that no reader looks at.
+func check(t require.TestingT, s *Store) {
+	require.Equal(t, s.limboHead, len(s.limbo), "something is kept for nobody")
+	c := &checker{t: t, s: s, root: s.readRoot(s.root.Load()), uses: map[uint32]uint32{}, owned: map[uint32]bool{s.root.Load(): true}}
+	c.texts()
+	c.trie(c.root.clusters, func(p uint32) { c.cluster(p, true) })
+	if c.root.ranges != 0 {
+		c.cluster(c.root.ranges, false)
+	}
+	c.handles()
+	require.Equal(t, [5]uint32{c.root.lanes, c.root.pageCount, c.root.blockCount, c.root.clusterCount, c.root.subs},
+		[5]uint32{c.lanes, c.pages, c.blocks, c.clusters, c.subs}, "lanes, pages, blocks, clusters, subscriptions")
+	c.keyed()
+	for p, n := range c.uses {
+		require.Equal(t, n, low(s.a.w[p+textUses]), "uses of a text")
+	}
+	c.arena()
+}
+
+type checker struct {
+	t     require.TestingT
+	s     *Store
+	root  root
+	uses  map[uint32]uint32 // of texts
+	owned map[uint32]bool
+
+	lanes, pages, blocks, clusters, subs uint32
+}
+
+// trie visits the leaves.
+func (c *checker) trie(r uint32, visit func(p uint32)) {
+	h := c.s.a.h
+	switch {
+	case r == 0:
+	case r&leafBit != 0:
+		for p := r &^ leafBit; p != 0; p = c.s.a.nextLeaf(p) {
+			visit(p)
+		}
+	default:
+		require.False(c.t, c.owned[r], "a node in two places")
+		c.owned[r] = true
+		n := uint32(bits.OnesCount32(h[2*r+nodeBitmap]))
+		require.False(c.t, n == 1 && h[2*r+nodeChild]&leafBit != 0, "a node that is only the way to a leaf")
+		for i := range n {
+			c.trie(h[2*r+nodeChild+i], visit)
+		}
+	}
+}
+
+func (c *checker) texts() {
+	a := &c.s.a
+	names, strings := uint32(0), uint32(0)
+	for root, count := range map[uint32]*uint32{c.root.names: &names, c.root.strings: &strings} {
+		c.trie(root, func(p uint32) {
+			c.owned[p], c.uses[p] = true, 0
+			require.Equal(c.t, c.s.hash.text(a.text(p)), a.w[p+leafHash])
+			*count++
+		})
+	}
+	require.Equal(c.t, [2]uint32{c.root.nameCount, c.root.stringCount}, [2]uint32{names, strings}, "names, strings")
+}
+
+func (c *checker) cluster(p uint32, keyed bool) {
+	s := c.s
+	a := &s.a
+	c.owned[p] = true
+	require.Equal(c.t, uint64(p), s.entry(&s.clusters, a.clusterID(p)))
+	attr, mark := low(a.w[p+clusterAttr]), high(a.w[p+clusterAttr])
+	require.Equal(c.t, keyed, mark != valueRange)
+	if keyed {
+		c.clusters++
+		c.uses[attr]++
+	}
+	if mark == valueString {
+		c.uses[uint32(a.w[p+clusterValue])]++
+	}
+	before, last := c.lanes, uint64(0)
+	require.NotZero(c.t, a.clusterPages(p), "an empty cluster")
+	for i := range a.clusterPages(p) {
+		c.pages++
+		ref := a.clusterPage(p, i)
+		sep := a.w[int(p)+clusterPages+2*i]
+		require.GreaterOrEqual(c.t, sep, last, "pages out of order")
+		last = sep
+		require.Equal(c.t, pack(ref, a.clusterID(p)), s.entry(&s.pages, a.pageID(ref)))
+		c.page(ref, sep)
+	}
+	require.Equal(c.t, a.clusterLanes(p), int(c.lanes-before), "lanes of a cluster")
+}
+
+func (c *checker) page(ref uint32, sep uint64) {
+	s := c.s
+	a := &s.a
+	c.owned[ref] = true
+	p := a.page(ref)
+	var d dict
+	a.readDict(&p, &d)
+	for _, name := range d.name[:d.n] {
+		c.uses[name]++
+	}
+	require.Equal(c.t, sep, a.w[p.seps])
+	require.NotZero(c.t, p.n, "an empty page")
+	before := c.lanes
+	for i := range p.n {
+		c.blocks++
+		q := a.h[p.refs+i]
+		require.Equal(c.t, pack(q, a.pageID(ref)), s.entry(&s.blocks, a.blockID(q)))
+		require.True(c.t, i == 0 || a.w[p.seps+i-1] <= a.w[p.seps+i], "blocks out of order")
+		c.block(&p, i, &d)
+	}
+	require.Equal(c.t, low(a.w[ref+2]), c.lanes-before, "lanes of a page")
+}
+
+// block checks a block's lanes against its bounds and the handles.
+func (c *checker) block(p *page, i int, d *dict) {
+	s := c.s
+	a := &s.a
+	b := a.block(a.h[p.refs+i])
+	c.owned[b.ref] = true
+	require.True(c.t, b.n > 0 && b.n <= blockLanes && b.m > 0)
+	hull := b.hull(a)
+	for j := range hull {
+		for k, x := range hull[j] {
+			require.Equal(c.t, x, a.b[p.bounds+(3*j+k)*p.n+i], "bounds")
+		}
+	}
+	for lane := range b.n {
+		c.lanes++
+		handle := a.h[b.handles+lane]
+		require.Equal(c.t, uint64(a.blockID(b.ref)), s.entry(&s.handles, handle))
+	}
+	if b.flags&blockGeneral == 0 {
+		return
+	}
+	for lane := range b.n {
+		c.uses[a.h[b.values+min(lane, b.m-1)]]++
+	}
+}
+
+// handles counts the subscriptions, and the lists' names once for each list.
+func (c *checker) handles() {
+	s := c.s
+	for h := range s.each() {
+		c.subs++
+		if e := uint32(s.entry(&s.handles, h)); e&wholeBit != 0 {
+			c.owned[e&^wholeBit] = true
+			require.Equal(c.t, h, s.a.h[2*(e&^wholeBit)+wholeHandle])
+		}
+	}
+	lists := map[uint32]bool{}
+	c.eachBlock(func(b *block) {
+		if b.flags&blockGeneral != 0 {
+			for _, p := range s.a.h[b.values : b.values+b.m] {
+				lists[p] = true
+			}
+		}
+	})
+	for p := range lists {
+		for list := s.a.list(p); len(list) > 0; {
+			var name uint32
+			name, _, list = nextTerm(list)
+			c.uses[name]++
+		}
+	}
+}
+
+func (c *checker) eachBlock(visit func(b *block)) {
+	s := c.s
+	for id := uint32(1); id < s.blocks.end; id++ {
+		if s.known(&s.blocks, id) && c.owned[low(s.entry(&s.blocks, id))] {
+			b := s.a.block(low(s.entry(&s.blocks, id)))
+			visit(&b)
+		}
+	}
+}
+
+// keyed compares each name's count of clusters.
+func (c *checker) keyed() {
+	a := &c.s.a
+	count := map[uint32]uint32{}
+	seen := c.owned
+	c.owned = map[uint32]bool{}
+	c.trie(c.root.clusters, func(p uint32) { count[low(a.w[p+clusterAttr])]++ })
+	c.trie(c.root.names, func(p uint32) {
+		require.Equal(c.t, count[p], high(a.w[p+textUses]))
+		require.True(c.t, count[p] == 0 || a.keyed(p))
+	})
+	c.owned = seen
+}
+
+// arena checks that objects tile the arena, that the free ones are exactly those
+// in the bins, and that the ones in use are exactly those with an owner.
+func (c *checker) arena() {
+	s := c.s
+	a := &s.a
+	for _, t := range s.tables() {
+		for i := range t.v.n {
+			c.owned[t.v.segments[i]] = true
+		}
+	}
+	free := map[uint32]bool{}
+	for i, p := range a.bins {
+		require.Equal(c.t, p != 0, a.full[i>>6]>>(i&63)&1 == 1)
+		for prev := uint32(0); p != 0; p = high(a.w[p]) {
+			require.Equal(c.t, i, binOf(a.size(p)))
+			require.Equal(c.t, prev, low(a.w[p+1]))
+			free[p], prev = true, p
+		}
+	}
+	used, before, p := uint32(0), false, uint32(1)
+	for p < a.end {
+		isFree := low(a.w[p])&blockFree != 0
+		require.Equal(c.t, before, low(a.w[p])&blockPrevFree != 0)
+		require.False(c.t, isFree && before, "free neighbours")
+		require.Equal(c.t, isFree, free[p])
+		require.Equal(c.t, !isFree, c.owned[p], "an object without an owner, or an owner without an object")
+		if isFree {
+			require.Equal(c.t, a.size(p), high(a.w[p+a.size(p)-1]))
+			delete(free, p)
+		} else {
+			used += a.size(p)
+			delete(c.owned, p)
+		}
+		before = isFree
+		p += a.size(p)
+	}
+	require.Equal(c.t, a.end, p)
+	require.False(c.t, before, "the last object is free")
+	require.Equal(c.t, a.used, used)
+	require.Empty(c.t, free)
+	require.Empty(c.t, c.owned)
+	require.LessOrEqual(c.t, (int(a.end)+slackWords)*wordBytes, a.committed)
+}
+
+func TestVectorCoversEveryWord(t *testing.T) {
+	s := newStore(t, 1<<20, Config{})
+	var v vector
+	seen := map[uint32]bool{}
+	for range 40 {
+		from := v.words
+		require.NoError(t, v.grow(&s.a))
+		for i := from; i < v.words; i++ {
+			p := v.at(i)
+			seg := v.segments[v.n-1]
+			require.Greater(t, p, seg)
+			require.Less(t, p, seg+s.a.size(seg))
+			require.False(t, seen[p])
+			seen[p] = true
+		}
+	}
+	require.Equal(t, 4, bits.Len32(vectorSteps), "vector.at relies on it")
+}
