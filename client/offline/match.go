@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/scbr/scbr/client/cputime"
 	"github.com/scbr/scbr/matcher"
 	"github.com/scbr/scbr/matcher/filter"
 )
@@ -54,13 +55,15 @@ func build(subs []Subscription) (*built, error) {
 		return nil, err
 	}
 	b.store = store
-	start := cpuTime()
+	runtime.LockOSThread() // what the clock needs
+	defer runtime.UnlockOSThread()
+	start := cputime.Thread()
 	for i, s := range subs {
 		if _, err := store.Insert(s.Filter, uint64(i)); err != nil {
 			return nil, fmt.Errorf("subscription %d: %w", i, err)
 		}
 	}
-	cost := max(cpuTime()-start, 0)                   // some kernels' account of it steps back
+	cost := cputime.Thread() - start
 	heap := int64(liveHeap()-before) - int64(reserve) // the reservation counts by what is committed of it
 	total := store.Stats().Bytes + max(heap, 0)
 	if n := len(subs); n > 0 {
@@ -151,11 +154,11 @@ func (b *built) nsPerEvent(pubs []filter.Event, passes int) float64 {
 	times := make([]float64, 0, passes)
 	var tags []uint64
 	for range passes {
-		start := cpuTime()
+		start := cputime.Thread()
 		for i := range pubs {
 			tags = b.store.Match(&pubs[i], tags[:0])
 		}
-		times = append(times, float64(cpuTime()-start)/float64(len(pubs)))
+		times = append(times, float64(cputime.Thread()-start)/float64(len(pubs)))
 	}
 	return median(times)
 }

@@ -18,13 +18,18 @@ func TestNormalFormMeansTheSame(t *testing.T) {
 		require.NoError(t, err)
 		e := matchtest.Event().Draw(t, "event")
 		require.Equal(t, matchtest.Holds(preds, e), f.Match(&e), f.String())
-		g, err := filter.Parse(f.String())
-		require.NoError(t, err, f.String())
-		require.True(t, f.Equal(g), "%s became %s", f, g)
-		h, err := filter.Decode(f.AppendBinary(nil))
-		require.NoError(t, err, f.String())
-		require.True(t, f.Equal(h), "%s became %s", f, h)
+		requireSurvives(t, f)
 	})
+}
+
+// requireSurvives: a filter is the same after text and bytes.
+func requireSurvives(t require.TestingT, f filter.Filter) {
+	g, err := filter.Parse(f.String())
+	require.NoError(t, err, f.String())
+	require.True(t, f.Equal(g), "%s became %s", f, g)
+	h, err := filter.Decode(f.AppendBinary(nil))
+	require.NoError(t, err, f.String())
+	require.True(t, f.Equal(h), "%s became %s", f, h)
 }
 
 // TestCoversIsSound: nothing matches the covered filter alone.
@@ -88,12 +93,7 @@ func TestExpressionsMeanTheSame(t *testing.T) {
 		e := matchtest.Event().Draw(t, "event")
 		require.Equal(t, matchtest.Eval(x, &e) == filter.True, f.Match(&e), f.String())
 		require.Equal(t, matchtest.Eval(x, &e), filter.Explain(x, &e).Truth)
-		g, err := filter.Parse(f.String())
-		require.NoError(t, err, f.String())
-		require.True(t, f.Equal(g), "%s became %s", f, g)
-		h, err := filter.Decode(f.AppendBinary(nil))
-		require.NoError(t, err, f.String())
-		require.True(t, f.Equal(h), "%s became %s", f, h)
+		requireSurvives(t, f)
 	})
 }
 

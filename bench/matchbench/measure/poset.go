@@ -7,6 +7,7 @@ import (
 
 	"github.com/scbr/scbr/bench/poset"
 	"github.com/scbr/scbr/bench/workload"
+	"github.com/scbr/scbr/client/cputime"
 	"github.com/scbr/scbr/matcher/filter"
 )
 
@@ -56,9 +57,9 @@ func (b *bench) poset() (err error) {
 }
 
 func fillPoset(p *poset.Poset, name string, n int, limit time.Duration) error {
-	begin := cpuTime()
+	begin := cputime.Thread()
 	return workload.EachFilter(name, n, workload.DefaultSeed, func(i int, preds []filter.Predicate) error {
-		if i%posetLook == posetLook-1 && cpuTime()-begin > limit {
+		if i%posetLook == posetLook-1 && cputime.Thread()-begin > limit {
 			return errSlow
 		}
 		return p.Insert(preds, uint64(i))

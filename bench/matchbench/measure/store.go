@@ -3,6 +3,7 @@ package measure
 import (
 	"time"
 
+	"github.com/scbr/scbr/client/cputime"
 	"github.com/scbr/scbr/matcher"
 	"github.com/scbr/scbr/matcher/filter"
 	"github.com/scbr/scbr/matcher/matchtest"
@@ -21,13 +22,13 @@ type built struct {
 func (b *bench) insertAll(into *built) (time.Duration, error) {
 	var spent time.Duration
 	err := eachChunk(b.Workload, b.Subscriptions, func(first int, filters []filter.Filter) (err error) {
-		begin := cpuTime()
+		begin := cputime.Thread()
 		for i := range filters {
 			if into.handles[first+i], err = into.store.Insert(filters[i], uint64(first+i)); err != nil {
 				return err
 			}
 		}
-		spent += cpuTime() - begin
+		spent += cputime.Thread() - begin
 		return nil
 	})
 	return spent, err
@@ -104,13 +105,13 @@ func (b *bench) remove(s *built) error {
 	}
 	all := make([]float64, 0, passes)
 	for pass := range passes {
-		begin := cpuTime()
+		begin := cputime.Thread()
 		for _, r := range b.truth.sample {
 			if err := s.store.Remove(s.handles[r.tag]); err != nil {
 				return err
 			}
 		}
-		all = append(all, float64(cpuTime()-begin)/float64(len(b.truth.sample)))
+		all = append(all, float64(cputime.Thread()-begin)/float64(len(b.truth.sample)))
 		if pass == 0 {
 			if err := b.truth.compare(b.events, absent, s.store.Match); err != nil {
 				return err

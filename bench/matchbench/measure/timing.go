@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/scbr/scbr/client/cputime"
 )
 
 const (
@@ -40,20 +42,20 @@ func timed(items int, do span) timing {
 	if items <= 0 {
 		return timing{}
 	}
-	begin, done := cpuTime(), 0
-	for step := warmItems; done < items && (done == 0 || cpuTime()-begin < warmTime); step *= 2 {
+	begin, done := cputime.Thread(), 0
+	for step := warmItems; done < items && (done == 0 || cputime.Thread()-begin < warmTime); step *= 2 {
 		to := min(done+step, items)
 		do(done, to)
 		done = to
 	}
-	rounds := roundsFor(cpuTime() - begin)
+	rounds := roundsFor(cputime.Thread() - begin)
 	all := make([]float64, 0, passes)
 	for range passes {
-		begin := cpuTime()
+		begin := cputime.Thread()
 		for range rounds {
 			do(0, done)
 		}
-		all = append(all, float64(cpuTime()-begin)/float64(rounds*done))
+		all = append(all, float64(cputime.Thread()-begin)/float64(rounds*done))
 	}
 	return timing{ns: median(all), items: done}
 }
@@ -83,10 +85,10 @@ func median(x []float64) float64 {
 // calibrate returns the CPU nanoseconds of one dependent multiplication and
 // addition, and the end of the chain, so that it cannot be left out.
 func calibrate(steps int) (ns float64, end uint64) {
-	begin := cpuTime()
+	begin := cputime.Thread()
 	x := uint64(1)
 	for range steps {
 		x = x*multiplier + increment
 	}
-	return float64(cpuTime()-begin) / float64(steps), x
+	return float64(cputime.Thread()-begin) / float64(steps), x
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/scbr/scbr/bench/workload"
+	"github.com/scbr/scbr/client/cputime"
 	"github.com/scbr/scbr/matcher/filter"
 )
 
@@ -79,11 +80,11 @@ func scan(name string, n int, events []filter.Event, probes []filter.Filter, rem
 	clocked := events[:min(len(events), linearEvents)]
 	var spent time.Duration
 	err := eachChunk(name, n, func(first int, filters []filter.Filter) error {
-		begin := cpuTime()
+		begin := cputime.Thread()
 		for i := range clocked {
 			t.matches[i] = linear(t.matches[i], first, filters, &clocked[i])
 		}
-		spent += cpuTime() - begin
+		spent += cputime.Thread() - begin
 		for i := len(clocked); i < len(events); i++ {
 			t.matches[i] = linear(t.matches[i], first, filters, &events[i])
 		}
