@@ -1,7 +1,8 @@
-// Package matchtest checks matchers: a linear oracle that evaluates predicates
-// one by one, generators of predicates, filters and events for rapid, and a Memory
-// that counts pages. It is imported by tests and benchmarks only. Nobody may lie to it, and it promises nothing but to
-// be simple: it shares no evaluation code with package filter or matcher.
+// Package matchtest checks matchers: a linear oracle that evaluates expressions
+// and predicates one by one, generators of them and of events for rapid, and a
+// Memory that counts pages. It is imported by tests and benchmarks only. Nobody
+// may lie to it, and it promises nothing but to be simple: it shares no
+// evaluation code with package filter or matcher.
 package matchtest
 
 import (
