@@ -5,12 +5,16 @@ import "math/bits"
 // A block is an object with up to blockLanes lanes: filters of one cluster that
 // are near in order.
 //
-//	word 1          lanes 8 bits | rows 4 | flags 4 | half where the rows begin 16; number of the block
+//	word 1          lanes 8 bits | rows 4 | flags 4 | word where the tags begin 16; number of the block
+//	bytes           for each row the slots, the low cells, the high cells of all lanes
 //	2 words         lanes whose list decides, lanes that are parts (only with blockMasks)
 //	word per lane   tag, or the reference of a part's whole
+//	halves          compact: for each lane the low and the high half of each row; general: its list
 //	half per lane   handle
-//	halves          compact: for each row the low halves, then the high halves; general: the lists
-//	bytes           for each row the slots, the low cells, the high cells
+//
+// What the kernel reads of every block comes first, at a place that is known
+// without the header, so that it can be fetched ahead; what is read of a lane
+// that survives lies together.
 //
 // A uniform block holds one filter for all of its tags: rows and halves or list
 // are there once.
@@ -28,7 +32,7 @@ const (
 	blockUniform = 1 << 3
 
 	blockFlags = 12 // bit
-	blockRows  = 16 // bit
+	blockTags  = 16 // bit
 	blockHead  = 2  // first word after the header
 )
 
@@ -37,45 +41,49 @@ type block struct {
 	ref     uint32
 	n, m, r int // tags; filters; rows
 	flags   uint32
-	tags    int // word
-	handles int // half
-	values  int // half
 	rows    int // byte
+	tags    int // word; the masks are before
+	values  int // half
+	stride  int // halves of a filter
+	handles int // half
+}
+
+// lay computes where the vectors are from where the tags are.
+func (b *block) lay(tags int) {
+	b.m, b.stride = b.n, 2*b.r
+	if b.flags&blockUniform != 0 {
+		b.m = 1
+	}
+	if b.flags&blockGeneral != 0 {
+		b.stride = 1
+	}
+	b.tags = int(b.ref) + tags
+	b.rows = wordBytes * (int(b.ref) + blockHead)
+	b.values = 2 * (b.tags + b.n)
+	b.handles = b.values + b.m*b.stride
 }
 
 func blockShape(n, r int, flags uint32) block {
-	b := block{n: n, m: n, r: r, flags: flags}
+	b := block{n: n, r: r, flags: flags}
+	m := n
 	if flags&blockUniform != 0 {
-		b.m = 1
+		m = 1
 	}
-	b.tags = blockHead
+	tags := blockHead + (scanVectors*r*m+wordBytes-1)/wordBytes
 	if flags&blockMasks != 0 {
-		b.tags += 2
+		tags += 2
 	}
-	b.handles = 2 * (b.tags + n)
-	b.values = b.handles + n
-	if flags&blockGeneral != 0 {
-		b.rows = 4 * (b.values + b.m)
-	} else {
-		b.rows = 4 * (b.values + 2*r*b.m)
-	}
+	b.lay(tags)
 	return b
 }
 
 // words is the size of a block.
-func (b *block) words() uint32 {
-	shape := blockShape(b.n, b.r, b.flags)
-	return uint32(shape.rows+3*b.r*b.m+wordBytes-1) / wordBytes
-}
+func (b *block) words() uint32 { return uint32(b.handles+b.n+1)/2 - b.ref }
 
 func (a *arena) block(p uint32) block {
 	head := a.h[2*p+2]
-	b := blockShape(int(head&0xff), int(head>>8&0xf), head>>blockFlags&0xf)
-	b.ref = p
-	b.tags += int(p)
-	b.handles += 2 * int(p)
-	b.values += 2 * int(p)
-	b.rows += wordBytes * int(p)
+	b := block{ref: p, n: int(head & 0xff), r: int(head >> 8 & 0xf), flags: head >> blockFlags & 0xf}
+	b.lay(int(head >> blockTags))
 	return b
 }
 
@@ -86,7 +94,7 @@ func (b *block) masks(a *arena) (inexact, part uint64) {
 	if b.flags&blockMasks == 0 {
 		return 0, 0
 	}
-	return a.w[b.ref+blockHead], a.w[b.ref+blockHead+1]
+	return a.w[b.tags-2], a.w[b.tags-1]
 }
 
 func (b *block) findHandle(a *arena, handle uint32) int {
@@ -106,11 +114,12 @@ func (s *Store) newBlock(n, r int, flags, id uint32) (block, error) {
 		return block{}, err
 	}
 	s.maxBlock = max(s.maxBlock, shape.words())
-	s.a.h[2*p+2], s.a.h[2*p+3] = uint32(n)|uint32(r)<<8|flags<<blockFlags|uint32(shape.rows/4)<<blockRows, id
+	s.a.h[2*p+2], s.a.h[2*p+3] = uint32(n)|uint32(r)<<8|flags<<blockFlags|uint32(shape.tags)<<blockTags, id
+	b := s.a.block(p)
 	if flags&blockMasks != 0 {
-		s.a.w[p+blockHead], s.a.w[p+blockHead+1] = 0, 0
+		s.a.w[b.tags-2], s.a.w[b.tags-1] = 0, 0
 	}
-	return s.a.block(p), nil
+	return b, nil
 }
 
 // put writes a lane at a place of a block that is not visible yet; its masks
@@ -120,10 +129,10 @@ func (b *block) put(s *Store, i int, l *lane, d *dict) {
 	a.w[b.tags+i], a.h[b.handles+i] = l.tag, l.handle
 	if b.flags&blockMasks != 0 {
 		if l.inexact && l.list != 0 {
-			a.w[b.ref+blockHead] |= 1 << i
+			a.w[b.tags-2] |= 1 << i
 		}
 		if l.part {
-			a.w[b.ref+blockHead+1] |= 1 << i
+			a.w[b.tags-1] |= 1 << i
 		}
 	}
 	if b.m <= i {
@@ -145,7 +154,8 @@ func (b *block) put(s *Store, i int, l *lane, d *dict) {
 		}
 		a.b[at], a.b[at+b.m], a.b[at+2*b.m] = slot, lo, hi
 		if b.flags&blockGeneral == 0 {
-			a.h[b.values+2*j*b.m+i], a.h[b.values+(2*j+1)*b.m+i] = uint32(hlo), uint32(hhi)
+			at := b.values + i*b.stride + 2*j
+			a.h[at], a.h[at+1] = uint32(hlo), uint32(hhi)
 		}
 	}
 }
@@ -171,7 +181,8 @@ func (s *Store) get(b *block, i int, l *lane, d *dict) {
 		if slot == noSlot {
 			break
 		}
-		l.rows[j] = compactRow(d.name[slot], int32(a.h[b.values+2*j*b.m+i]), int32(a.h[b.values+(2*j+1)*b.m+i]))
+		at := b.values + i*b.stride + 2*j
+		l.rows[j] = compactRow(d.name[slot], int32(a.h[at]), int32(a.h[at+1]))
 		l.n++
 	}
 	l.setOrder()
@@ -184,7 +195,7 @@ func copyMasks(a *arena, from, to *block, cut int) {
 		return
 	}
 	inexact, part := from.masks(a)
-	a.w[to.ref+blockHead], a.w[to.ref+blockHead+1] = without(inexact, cut), without(part, cut)
+	a.w[to.tags-2], a.w[to.tags-1] = without(inexact, cut), without(part, cut)
 }
 
 // without takes a bit out of a mask, and moves those above it down.
@@ -208,25 +219,16 @@ func (s *Store) cutBlock(p uint32, i int) (uint32, error) {
 	squeeze(a.w[to.tags:to.tags+to.n], a.w[from.tags:from.tags+from.n], i)
 	squeeze(a.h[to.handles:to.handles+to.n], a.h[from.handles:from.handles+from.n], i)
 	if from.flags&blockUniform != 0 {
-		copy(a.h[to.values:], a.h[from.values:from.values+from.vectors()])
+		copy(a.h[to.values:], a.h[from.values:from.values+from.stride])
 		copy(a.b[to.rows:], a.b[from.rows:from.rows+3*from.r])
 		return to.ref, nil
 	}
-	for j := range from.vectors() {
-		squeeze(a.h[to.values+j*to.m:to.values+(j+1)*to.m], a.h[from.values+j*from.m:from.values+(j+1)*from.m], i)
-	}
+	copy(a.h[to.values:], a.h[from.values:from.values+i*from.stride])
+	copy(a.h[to.values+i*to.stride:to.handles], a.h[from.values+(i+1)*from.stride:from.handles])
 	for j := range 3 * from.r {
 		squeeze(a.b[to.rows+j*to.m:to.rows+(j+1)*to.m], a.b[from.rows+j*from.m:from.rows+(j+1)*from.m], i)
 	}
 	return to.ref, nil
-}
-
-// vectors is the number of vectors of halves.
-func (b *block) vectors() int {
-	if b.flags&blockGeneral != 0 {
-		return 1
-	}
-	return 2 * b.r
 }
 
 // squeeze copies src without element i.
@@ -249,9 +251,7 @@ func (s *Store) growBlock(p uint32, l *lane, flags uint32, d *dict) (uint32, err
 	copyMasks(a, &from, &to, -1)
 	copy(a.w[to.tags:], a.w[from.tags:from.tags+from.n])
 	copy(a.h[to.handles:], a.h[from.handles:from.handles+from.n])
-	for j := range from.vectors() {
-		copy(a.h[to.values+j*to.m:], a.h[from.values+j*from.m:from.values+(j+1)*from.m])
-	}
+	copy(a.h[to.values:], a.h[from.values:from.handles])
 	for j := range 3 * from.r {
 		copy(a.b[to.rows+j*to.m:], a.b[from.rows+j*from.m:from.rows+(j+1)*from.m])
 	}

@@ -183,7 +183,8 @@ func (s *Store) covers(b *block, i int, needs uint32) bool {
 		if slot == noSlot {
 			break
 		}
-		lo, hi := int32(a.h[b.values+2*j*b.m+i]), int32(a.h[b.values+(2*j+1)*b.m+i])
+		at := b.values + i*b.stride + 2*j
+		lo, hi := int32(a.h[at]), int32(a.h[at+1])
 		if !q.find(q.d.name[slot]).within(lo, hi) {
 			return false
 		}

@@ -50,3 +50,29 @@ func scanPortable(b []byte, n, r int, cells *[scanSlots]byte) (maybe, sure uint6
 	}
 	return maybe, sure
 }
+
+// hit is a block some of whose lanes may match.
+type hit struct {
+	ref         uint32
+	head        uint32 // the block's first half after the arena's word
+	maybe, sure uint64 // as of scan; bit 0 for a uniform block
+}
+
+// scanBlocks scans those blocks of refs that a mask names, and returns how many
+// entries of hits it wrote, in the same order.
+func (a *arena) scanBlocks(refs []uint32, which uint64, cells *[scanSlots]byte, hits *[pageBlocks]hit, portable bool) int {
+	if !portable {
+		return scanBlocksAVX2(unsafe.SliceData(a.b), unsafe.SliceData(refs), which, cells, hits) // #nosec G103 -- the arena keeps slackWords behind its last object
+	}
+	n := 0
+	for ; which != 0; which &= which - 1 {
+		ref := refs[trailing(which)]
+		b := a.block(ref)
+		maybe, sure := scanPortable(a.b[b.rows:], b.m, b.r, cells)
+		if maybe != 0 {
+			hits[n] = hit{ref, a.h[2*ref+2], maybe, sure}
+			n++
+		}
+	}
+	return n
+}

@@ -10,3 +10,9 @@ func hasAVX2() bool { return cpu.X86.HasAVX2 }
 //
 //go:noescape
 func scanAVX2(rows *byte, n, r int, cells *[scanSlots]byte) (maybe, sure uint64)
+
+// scanBlocksAVX2 is scanBlocks in assembly. Beyond what scan reads it asks the
+// processor to fetch blocks and lanes ahead, which never faults.
+//
+//go:noescape
+func scanBlocksAVX2(arena *byte, refs *uint32, which uint64, cells *[scanSlots]byte, hits *[pageBlocks]hit) (n int)

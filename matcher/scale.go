@@ -46,7 +46,11 @@ func (c scale) cell(f float64) byte {
 	if step < 0 {
 		f, step = ordinal(f), -step
 	}
-	x := (f - c.base) * step
+	return cellAt((f - c.base) * step)
+}
+
+// cellAt is the cell of a number's place on a scale.
+func cellAt(x float64) byte {
 	if !(x > 0) {
 		return cellFirst
 	}

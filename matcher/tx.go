@@ -43,13 +43,26 @@ const (
 	rootWords  = 1 + rootHalves/2
 )
 
+// Where what readers need is in a root.
+const (
+	rootNames    = 0
+	rootClusters = 2
+	rootRanges   = 3
+	rootVersion  = 4
+	rootLanes    = 6
+)
+
+func (s *Store) rootAt(p uint32) *[rootHalves]uint32 {
+	return (*[rootHalves]uint32)(s.a.h[2*p+2:])
+}
+
 func (s *Store) readRoot(p uint32) root {
-	h := (*[rootHalves]uint32)(s.a.h[2*p+2:])
+	h := s.rootAt(p)
 	return root{h[0], h[1], h[2], h[3], h[4], h[5], h[6], h[7], h[8], h[9], h[10], h[11]}
 }
 
 func (s *Store) writeRoot(p uint32, r *root) {
-	*(*[rootHalves]uint32)(s.a.h[2*p+2:]) = [rootHalves]uint32{
+	*s.rootAt(p) = [rootHalves]uint32{
 		r.names, r.strings, r.clusters, r.ranges, r.version, r.subs, r.lanes,
 		r.nameCount, r.stringCount, r.clusterCount, r.blockCount, r.pageCount,
 	}

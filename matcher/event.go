@@ -1,0 +1,165 @@
+package matcher
+
+import (
+	"math"
+	"math/bits"
+
+	"github.com/scbr/scbr/matcher/filter"
+)
+
+const (
+	// nameCache is how many attribute names a reader remembers the records of.
+	nameCache = 128
+	// keyedBit marks a name that keys clusters; references of names are below.
+	keyedBit = 1 << 31
+	// absent is the index of an attribute that the event does not have.
+	absent = 255
+)
+
+// cachedName is the record of a name, 0 if no filter mentions it.
+type cachedName struct {
+	key     uint64
+	name    uint32 // with keyedBit
+	version uint32 // of the root, plus one
+}
+
+// event is the event being matched, with its names resolved.
+type event struct {
+	e *filter.Event
+	// where finds an attribute by its name's record: name | index, in an open
+	// hash table that always has empty places.
+	where  [256]uint64
+	filled [filter.MaxAttributes]uint8 // places in use
+	n      int
+	names  [filter.MaxAttributes]uint32
+	values [filter.MaxAttributes]position
+	keyed  [filter.MaxAttributes]uint8 // attributes that key clusters
+}
+
+// position is where a value lies, as far as cells and halves need it. A value
+// that is not a number has its cell on every scale.
+type position struct {
+	line, curve float64
+	half        int32
+	cell        byte
+	known       bool
+}
+
+func namePlace(name uint32) uint8 { return uint8(name ^ name>>8) }
+
+// find returns the index of the attribute with a name, or absent.
+func (ev *event) find(name uint32) uint8 {
+	for h := namePlace(name); ; h++ {
+		switch x := ev.where[h]; {
+		case low(x) == name:
+			return uint8(high(x))
+		case x == 0:
+			return absent
+		}
+	}
+}
+
+// resolve looks up the names of an event, and returns its attributes that key
+// clusters.
+func (r *Reader) resolve(root *[rootHalves]uint32, e *filter.Event) []uint8 {
+	ev := &r.event
+	for _, h := range ev.filled[:ev.n] {
+		ev.where[h] = 0
+	}
+	ev.e, ev.n = e, 0
+	keyed := ev.keyed[:0]
+	version := root[rootVersion] + 1
+	for i, key := range e.Keys() {
+		c := &r.names[bits.RotateLeft64(key*0x9e3779b97f4a7c15, 7)%nameCache]
+		name := c.name
+		if c.version != version || c.key != key || key>>63 != 0 {
+			name = r.resolveSlowly(root, c, key, e.NameAt(i))
+		}
+		if name == 0 {
+			continue
+		}
+		if name&keyedBit != 0 {
+			name &^= keyedBit
+			keyed = append(keyed, uint8(i))
+		}
+		ev.names[i], ev.values[i].known = name, false
+		h := namePlace(name)
+		for ev.where[h] != 0 {
+			h++
+		}
+		ev.where[h] = pack(name, uint32(i))
+		ev.filled[ev.n] = h
+		ev.n++
+	}
+	return keyed
+}
+
+// resolveSlowly looks a name up and remembers it. The key of a long name is only
+// a hash: what is remembered of it counts if it has the name itself.
+func (r *Reader) resolveSlowly(root *[rootHalves]uint32, c *cachedName, key uint64, name string) uint32 {
+	a := &r.s.a
+	version := root[rootVersion] + 1
+	if c.version == version && c.key == key && c.name != 0 && a.text(c.name&^keyedBit) == name {
+		return c.name
+	}
+	p := a.lookUp(root[rootNames], r.s.hash.text(name), name)
+	if p != 0 && a.keyed(p) {
+		p |= keyedBit
+	}
+	*c = cachedName{key, p, version}
+	return p
+}
+
+// value returns where the value of attribute i lies.
+func (r *Reader) value(i uint8) *position {
+	x := &r.event.values[i]
+	if x.known {
+		return x
+	}
+	switch v := r.event.e.ValueAt(int(i)); v.Type() {
+	case filter.TypeInt:
+		n := v.Int()
+		*x = position{line: float64(n), half: halfInt(n)}
+	case filter.TypeFloat:
+		*x = position{line: v.Float(), half: halfFloat(v.Float())}
+	case filter.TypeString:
+		x.cell = textCell(r.s.hash.text(v.Str()))
+	default:
+		x.cell = cellBool
+	}
+	if x.cell == 0 {
+		x.curve = ordinal(x.line)
+	}
+	x.known = true
+	return x
+}
+
+// setCells computes the cells of the event's values on a page's scales.
+func (r *Reader) setCells(p *page) {
+	w := r.s.a.w[int(p.ref)+pageHead : int(p.ref)+pageHead+2*p.d]
+	for k := 0; 2*k+1 < len(w) && k < slots; k++ {
+		x := w[2*k]
+		i := r.event.find(low(x))
+		if i == absent {
+			r.cells[k] = cellAbsent
+			continue
+		}
+		v := r.value(i)
+		if v.cell != 0 {
+			r.cells[k] = v.cell
+			continue
+		}
+		r.half[k] = v.half
+		r.cells[k] = v.on(math.Float64frombits(w[2*k+1]), float64(math.Float32frombits(high(x))))
+	}
+	r.cells[noSlot] = cellNone
+}
+
+// on is scale.cell of a number.
+func (v *position) on(base, step float64) byte {
+	f := v.line
+	if step < 0 {
+		f, step = v.curve, -step
+	}
+	return cellAt((f - base) * step)
+}
