@@ -3,6 +3,7 @@ package matcher
 import (
 	"math"
 	"math/bits"
+	"slices"
 
 	"github.com/scbr/scbr/matcher/filter"
 )
@@ -37,13 +38,15 @@ type event struct {
 }
 
 // position is where a value lies, as far as cells and halves need it. A value
-// that is not a number has its cell on every scale.
+// that is not a number has its cell, not 0, on every scale.
 type position struct {
 	line, curve float64
 	half        int32
 	cell        byte
-	known       bool
 }
+
+// cellText marks a string whose cell is not known yet; it is none of a string.
+const cellText = cellLow
 
 func namePlace(name uint32) uint8 { return uint8(name ^ name>>8) }
 
@@ -66,7 +69,7 @@ func (r *Reader) resolve(root *[rootHalves]uint32, e *filter.Event) []uint8 {
 	for _, h := range ev.filled[:ev.n] {
 		ev.where[h] = 0
 	}
-	ev.e, ev.n = e, 0
+	ev.e, ev.n, r.dict = e, 0, nil
 	keyed := ev.keyed[:0]
 	version := root[rootVersion] + 1
 	for i, key := range e.Keys() {
@@ -82,7 +85,8 @@ func (r *Reader) resolve(root *[rootHalves]uint32, e *filter.Event) []uint8 {
 			name &^= keyedBit
 			keyed = append(keyed, uint8(i))
 		}
-		ev.names[i], ev.values[i].known = name, false
+		ev.names[i] = name
+		ev.setPosition(i)
 		h := namePlace(name)
 		for ev.where[h] != 0 {
 			h++
@@ -110,33 +114,34 @@ func (r *Reader) resolveSlowly(root *[rootHalves]uint32, c *cachedName, key uint
 	return p
 }
 
-// value returns where the value of attribute i lies.
-func (r *Reader) value(i uint8) *position {
-	x := &r.event.values[i]
-	if x.known {
-		return x
-	}
-	switch v := r.event.e.ValueAt(int(i)); v.Type() {
+// setPosition says where the value of attribute i lies. A string's cell is made
+// when a page asks for it.
+func (ev *event) setPosition(i int) {
+	x := &ev.values[i]
+	switch v := ev.e.ValueAt(i); v.Type() {
 	case filter.TypeInt:
 		n := v.Int()
 		*x = position{line: float64(n), half: halfInt(n)}
+		x.curve = ordinal(x.line)
 	case filter.TypeFloat:
-		*x = position{line: v.Float(), half: halfFloat(v.Float())}
+		f := v.Float()
+		*x = position{line: f, half: halfFloat(f), curve: ordinal(f)}
 	case filter.TypeString:
-		x.cell = textCell(r.s.hash.text(v.Str()))
+		x.cell = cellText
 	default:
 		x.cell = cellBool
 	}
-	if x.cell == 0 {
-		x.curve = ordinal(x.line)
-	}
-	x.known = true
-	return x
 }
 
-// setCells computes the cells of the event's values on a page's scales.
+// setCells computes the cells of the event's values on a page's scales, unless
+// those of the page before are the same.
 func (r *Reader) setCells(p *page) {
-	w := r.s.a.w[int(p.ref)+pageHead : int(p.ref)+pageHead+2*p.d]
+	from := int(p.ref) + pageHead
+	w := r.s.a.w[from : from+2*p.d]
+	if slices.Equal(w, r.dict) {
+		return
+	}
+	r.dict = w
 	for k := 0; 2*k+1 < len(w) && k < slots; k++ {
 		x := w[2*k]
 		i := r.event.find(low(x))
@@ -144,13 +149,16 @@ func (r *Reader) setCells(p *page) {
 			r.cells[k] = cellAbsent
 			continue
 		}
-		v := r.value(i)
-		if v.cell != 0 {
-			r.cells[k] = v.cell
+		v := &r.event.values[i&(filter.MaxAttributes-1)]
+		switch v.cell {
+		case 0:
+			r.half[k] = v.half
+			r.cells[k] = v.on(math.Float64frombits(w[2*k+1]), float64(math.Float32frombits(high(x))))
 			continue
+		case cellText:
+			v.cell = textCell(r.s.hash.text(r.event.e.ValueAt(int(i)).Str()))
 		}
-		r.half[k] = v.half
-		r.cells[k] = v.on(math.Float64frombits(w[2*k+1]), float64(math.Float32frombits(high(x))))
+		r.cells[k] = v.cell
 	}
 	r.cells[noSlot] = cellNone
 }

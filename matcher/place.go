@@ -95,7 +95,7 @@ func (s *Store) fits(b *block, sep uint64, l *lane, d *dict) (ok bool, mixed uin
 func (s *Store) putSlowly(c uint32, at, cut int, t *draft, l *lane) (uint32, error) {
 	if t.d.n+t.d.missing(l) > noSlot {
 		d := &s.work.fitted
-		s.fitDict(t, d)                // without what no lane mentions any more
+		s.fitDict(t, d, true)          // without what no lane mentions any more
 		if d.n+d.missing(l) > noSlot { // so there are several lanes
 			return s.divide(c, at, cut, t, l)
 		}

@@ -19,6 +19,7 @@ type Reader struct {
 	wholes []uint32
 	cells  [slots]byte
 	half   [slots]int32
+	dict   []uint64 // the page's attributes and scales that cells and half are for
 	hits   [pageBlocks]hit
 	blocks uint64 // counted since the owner looked
 	tests  uint64

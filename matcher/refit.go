@@ -1,9 +1,18 @@
 package matcher
 
-// refit fits the scales of a page to its lanes and rebuilds its blocks.
+import "math/bits"
+
+// refit fits the scales of a page to its lanes, and rebuilds its blocks if that
+// changes any. A page keeps what serves it, so that pages which were one still
+// have their attributes and scales in common, and readers compute cells once.
 func (s *Store) refit(t *draft) error {
-	s.fitDict(t, &s.work.fitted)
-	return s.rebuild(t, &s.work.fitted)
+	d := &s.work.fitted
+	s.fitDict(t, d, false)
+	if *d == t.d {
+		t.fitted = t.lanes
+		return nil
+	}
+	return s.rebuild(t, d)
 }
 
 // rebuild gives a page a dict that was made for it.
@@ -30,24 +39,38 @@ func (s *Store) rebuild(t *draft, d *dict) error {
 	return nil
 }
 
-// fitDict chooses the attributes and scales for the blocks of a draft.
-func (s *Store) fitDict(t *draft, d *dict) {
+// fitDict chooses the attributes and scales for the blocks of a draft: with
+// prune, or where many are not used any more, only the attributes that are.
+func (s *Store) fitDict(t *draft, d *dict, prune bool) {
+	used := uint32(0)
+	for _, ref := range t.refs[:t.n] {
+		b := s.a.block(ref)
+		used |= b.used(&s.a)
+	}
+	used &^= 1 << noSlot
+	prune = prune || 2*bits.OnesCount32(used) < t.d.n
 	*d = dict{}
+	for i := range t.d.n {
+		if !prune || used>>i&1 != 0 {
+			d.add(t.d.name[i], t.d.scale[i])
+		}
+	}
+	s.sampleDraft(t, d)
+	for i := range d.n {
+		d.scale[i] = fitLike(s.work.attrEnds[i], d.scale[i])
+	}
+}
+
+// sampleDraft collects ends of the rows of some lanes, for each attribute.
+func (s *Store) sampleDraft(t *draft, d *dict) {
 	step := max(t.lanes/sampleLanes, 1)
-	next := 0
 	ends := &s.work.attrEnds
 	for i := range ends {
 		ends[i] = ends[i][:0]
 	}
-	seen := 0
+	next, seen := 0, 0
 	for _, ref := range t.refs[:t.n] {
 		b := s.a.block(ref)
-		used := b.used(&s.a)
-		for i := range t.d.n {
-			if used>>i&1 != 0 && d.slot(t.d.name[i]) == noSlot {
-				d.add(t.d.name[i], scale{})
-			}
-		}
 		for ; next < seen+b.n; next += step {
 			l := &s.work.lane
 			s.get(&b, next-seen, l, &t.d)
@@ -58,9 +81,6 @@ func (s *Store) fitDict(t *draft, d *dict) {
 			}
 		}
 		seen += b.n
-	}
-	for i := range d.n {
-		d.scale[i] = fit(ends[i])
 	}
 }
 

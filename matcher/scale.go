@@ -66,6 +66,10 @@ const (
 	// move its quantiles by a cell.
 	sampleLanes = 512
 	sampleEnds  = 64
+	// fittedCells is how many cells lie between the ends that a scale is fitted
+	// to, and keptCells how many are enough not to fit it anew.
+	fittedCells = numberCells * 3 / 4
+	keptCells   = numberCells * 5 / 9
 )
 
 // fit makes a scale for numbers like those in ends, which it rearranges. Some at
@@ -74,6 +78,26 @@ func fit(ends []float64) scale {
 	if len(ends) == 0 {
 		return scale{0, 1}
 	}
+	return fitInner(innerEnds(ends))
+}
+
+// fitLike is fit, unless there is a scale that is nearly as fine for these
+// numbers and has them all inside.
+func fitLike(ends []float64, old scale) scale {
+	if len(ends) == 0 {
+		return old
+	}
+	inner := innerEnds(ends)
+	c := fitInner(inner)
+	lo, hi := old.cell(inner[0]), old.cell(inner[len(inner)-1])
+	if (old.step < 0) == (c.step < 0) && lo > cellFirst && hi < cellLast && hi-lo >= keptCells {
+		return old
+	}
+	return c
+}
+
+// innerEnds is a sorted sample of ends without its outliers.
+func innerEnds(ends []float64) []float64 {
 	if step := len(ends) / sampleEnds; step > 1 {
 		for i := range sampleEnds {
 			ends[i] = ends[i*step]
@@ -82,7 +106,10 @@ func fit(ends []float64) scale {
 	}
 	slices.Sort(ends)
 	cut := len(ends) / 16
-	inner := ends[cut : len(ends)-cut]
+	return ends[cut : len(ends)-cut]
+}
+
+func fitInner(inner []float64) scale {
 	line := between(inner[0], inner[len(inner)-1], 1)
 	curve := between(ordinal(inner[0]), ordinal(inner[len(inner)-1]), -1)
 	if 2*line.spread(inner) >= curve.spread(inner) {
@@ -97,7 +124,7 @@ func between(lo, hi float64, sign float32) scale {
 	if !(span > 0) {
 		span = max(math.Abs(lo)/numberCells, 1)
 	}
-	step := numberCells * 3 / 4 / span
+	step := fittedCells / span
 	if !(step > 1e-30 && step < 1e30) || math.IsInf(span, 0) {
 		step = 1e-30
 	}
