@@ -211,17 +211,9 @@ full:
 	ENDS(Y0, Y2, Y4, Y6, Y8, Y10)
 	ENDS(Y1, Y3, Y5, Y7, Y9, Y11)
 
+	ADDQ DX, AX
 	DECQ CX
-	JEQ  fullend
-
-	// The smaller of the two halves is 0 somewhere while a lane is left.
-	VPMINUB   Y8, Y9, Y0
-	VPCMPEQB  Y12, Y0, Y0
-	VPMOVMSKB Y0, R8
-	ADDQ      DX, AX
-	TESTL     R8, R8
-	JNE       full
-	JMP       none
+	JNE  full
 
 fullend:
 	VPCMPEQB  Y12, Y8, Y0
@@ -251,15 +243,9 @@ halfrow:
 	VMOVDQU (AX)(BX*2), Y4
 	ENDS(Y0, Y2, Y4, Y6, Y8, Y10)
 
+	ADDQ DX, AX
 	DECQ CX
-	JEQ  halfend
-
-	VPCMPEQB  Y12, Y8, Y0
-	VPMOVMSKB Y0, R8
-	ADDQ      DX, AX
-	TESTL     R8, R8
-	JNE       halfrow
-	JMP       none
+	JNE  halfrow
 
 halfend:
 	VPCMPEQB  Y12, Y8, Y0
@@ -267,9 +253,4 @@ halfend:
 	VPMOVMSKB Y10, R10
 	NOTQ      R10
 	ANDQ      R8, R10
-	RET
-
-none:
-	XORL R8, R8
-	XORL R10, R10
 	RET
