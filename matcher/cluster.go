@@ -15,6 +15,7 @@ import (
 //	word 4  attribute's name | what word 3 is
 //	word 5  pages | lanes
 //	2 words for each page: order of its first lane; reference | number
+//	with more than one page: reference of their bounds
 const (
 	clusterValue = 3
 	clusterAttr  = 4
@@ -81,6 +82,14 @@ func (a *arena) findPage(c uint32, order uint64) int {
 	return max(sort.Search(n, func(i int) bool { return w[2*i] > order })-1, 0)
 }
 
+func clusterWords(pages int) uint32 {
+	words := clusterPages + 2*uint32(pages)
+	if pages > 1 {
+		words++
+	}
+	return words
+}
+
 // pageAt returns the place of a page.
 func (a *arena) pageAt(c, ref uint32) int {
 	for i := range a.clusterPages(c) {
@@ -128,15 +137,17 @@ func (s *Store) newCluster(k *place) (uint32, error) {
 // splice is a copy of a cluster with pages of its own: in the place of cut
 // pages from i on there are those of the drafts.
 func (s *Store) splice(c uint32, i, cut int, with ...*draft) (uint32, error) {
-	n := s.a.clusterPages(c) - cut + len(with)
+	old := s.a.clusterPages(c)
+	n := old - cut + len(with)
 	if n == 0 {
 		return 0, s.dropCluster(c)
 	}
-	q, err := s.make(clusterPages + 2*uint32(n))
+	words := clusterWords(n)
+	q, err := s.make(words)
 	if err != nil {
 		return 0, err
 	}
-	s.maxCluster = max(s.maxCluster, clusterPages+2*uint32(n))
+	s.maxCluster = max(s.maxCluster, words+boundsWords(n))
 	w := s.a.w
 	copy(w[q+1:], w[c+1:int(c)+clusterPages+2*i])
 	at := int(q) + clusterPages + 2*i
@@ -144,16 +155,18 @@ func (s *Store) splice(c uint32, i, cut int, with ...*draft) (uint32, error) {
 		w[at], w[at+1] = t.seps[0], pack(t.old, t.id)
 		at += 2
 	}
-	rest := int(c) + clusterPages + 2*(i+cut)
-	copy(w[at:], w[rest:int(c)+clusterPages+2*s.a.clusterPages(c)])
-	lanes := s.a.clusterLanes(c)
-	w[q+clusterSize] = pack(uint32(n), uint32(lanes))
+	copy(w[at:], w[int(c)+clusterPages+2*(i+cut):int(c)+clusterPages+2*old])
+	w[q+clusterSize] = pack(uint32(n), uint32(s.a.clusterLanes(c)))
+	if err := s.spliceBounds(c, q, i, cut, len(with)); err != nil {
+		return 0, err
+	}
 	return q, s.replaceCluster(c, q)
 }
 
-// patchCluster is a copy of a cluster with another page in place i.
-func (s *Store) patchCluster(c uint32, i int, ref uint32) (uint32, error) {
-	words := clusterPages + 2*uint32(s.a.clusterPages(c))
+// patchCluster is a copy of a cluster with another page in place i. If the page
+// has a block with new bounds, hull says what they are.
+func (s *Store) patchCluster(c uint32, i int, ref uint32, hull *[hullRows][3]byte) (uint32, error) {
+	words := clusterWords(s.a.clusterPages(c))
 	q, err := s.make(words)
 	if err != nil {
 		return 0, err
@@ -163,6 +176,11 @@ func (s *Store) patchCluster(c uint32, i int, ref uint32) (uint32, error) {
 	p := s.a.page(ref)
 	at := int(q) + clusterPages + 2*i
 	w[at], w[at+1] = w[p.seps], pack(ref, s.a.pageID(ref))
+	if hull != nil && words > clusterWords(1) {
+		if err := s.widenBounds(q, i, &p, hull); err != nil {
+			return 0, err
+		}
+	}
 	return q, s.replaceCluster(c, q)
 }
 

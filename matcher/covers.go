@@ -96,7 +96,13 @@ func (s *Store) coverers(at *root, terms []term, visit func(id uint32, tag uint6
 // the name needs, if that is not 0.
 func (s *Store) coverersIn(c, needs uint32, visit func(id uint32, tag uint64) bool) bool {
 	a := &s.a
+	bounded := a.clusterBounds(c)
 	for i := range a.clusterPages(c) {
+		if bounded != nil {
+			if b := readBounds(bounded[boundsEntry*i:]); s.work.query.outside(&b) {
+				continue
+			}
+		}
 		p := a.page(a.clusterPage(c, i))
 		s.work.query.setPage(a, &p)
 		blocks := s.contain(a.b[p.bounds:], p.n, hullRows)

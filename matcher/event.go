@@ -149,25 +149,24 @@ func (r *Reader) setCells(p *page) {
 			r.cells[k] = cellAbsent
 			continue
 		}
-		v := &r.event.values[i&(filter.MaxAttributes-1)]
-		switch v.cell {
-		case 0:
-			r.half[k] = v.half
-			r.cells[k] = v.on(math.Float64frombits(w[2*k+1]), float64(math.Float32frombits(high(x))))
-			continue
-		case cellText:
-			v.cell = textCell(r.s.hash.text(r.event.e.ValueAt(int(i)).Str()))
-		}
-		r.cells[k] = v.cell
+		r.half[k] = r.event.values[i&(filter.MaxAttributes-1)].half
+		r.cells[k] = r.cell(i, scale{math.Float64frombits(w[2*k+1]), math.Float32frombits(high(x))})
 	}
 	r.cells[noSlot] = cellNone
 }
 
-// on is scale.cell of a number.
-func (v *position) on(base, step float64) byte {
-	f := v.line
-	if step < 0 {
-		f, step = v.curve, -step
+// cell is the cell of the value of attribute i on a scale.
+func (r *Reader) cell(i uint8, c scale) byte {
+	v := &r.event.values[i&(filter.MaxAttributes-1)]
+	switch v.cell {
+	case 0:
+		f, step := v.line, float64(c.step)
+		if step < 0 {
+			f, step = v.curve, -step
+		}
+		return cellAt((f - c.base) * step)
+	case cellText:
+		v.cell = textCell(r.s.hash.text(r.event.e.ValueAt(int(i)).Str()))
 	}
-	return cellAt((f - base) * step)
+	return v.cell
 }

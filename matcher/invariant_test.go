@@ -96,6 +96,36 @@ func (c *checker) cluster(p uint32, keyed bool) {
 		c.page(ref, sep)
 	}
 	require.Equal(c.t, a.clusterLanes(p), int(c.lanes-before), "lanes of a cluster")
+	c.bounds(p)
+}
+
+// bounds checks those of a cluster's pages against the bounds of their blocks.
+func (c *checker) bounds(p uint32) {
+	a := &c.s.a
+	all := a.clusterBounds(p)
+	if all == nil {
+		return
+	}
+	n := a.clusterPages(p)
+	c.owned[uint32(a.w[int(p)+clusterPages+2*n])] = true
+	for i := range n {
+		b := readBounds(all[boundsEntry*i:])
+		page := a.page(a.clusterPage(p, i))
+		for j := range page.n {
+			var hull [hullRows][3]byte
+			for k := range hull {
+				for x := range hull[k] {
+					hull[k][x] = a.b[page.bounds+(3*k+x)*page.n+j]
+				}
+			}
+			require.True(c.t, b.name == 0 || b.admits(a, &page, &hull), "bounds of a page")
+		}
+		if b.name != 0 {
+			var d dict
+			a.readDict(&page, &d)
+			require.Equal(c.t, d.scale[d.slot(b.name)], b.scale, "scale of a page's bounds")
+		}
+	}
 }
 
 func (c *checker) page(ref uint32, sep uint64) {

@@ -91,7 +91,7 @@ func (p *page) setBlock(a *arena, i int, ref uint32, sep uint64, hull *[hullRows
 
 // patchPage is a copy of a page with another block in place i and a change in
 // its number of lanes.
-func (s *Store) patchPage(from *page, i int, ref uint32, order uint64, lanes int) (uint32, error) {
+func (s *Store) patchPage(from *page, i int, ref uint32, order uint64, lanes int, hull *[hullRows][3]byte) (uint32, error) {
 	words := from.words()
 	q, err := s.make(words)
 	if err != nil {
@@ -100,9 +100,7 @@ func (s *Store) patchPage(from *page, i int, ref uint32, order uint64, lanes int
 	a := &s.a
 	copy(a.w[q+1:q+words], a.w[from.ref+1:from.ref+words])
 	to := a.page(q)
-	b := a.block(ref)
-	hull := b.hull(a)
-	to.setBlock(a, i, ref, min(order, a.w[from.seps+i]), &hull)
+	to.setBlock(a, i, ref, min(order, a.w[from.seps+i]), hull)
 	a.w[q+2] += uint64(lanes)
 	s.drop(from.ref)
 	return q, nil

@@ -51,12 +51,14 @@ func (s *Store) putQuickly(c uint32, at int, p *page, l *lane) (uint32, error) {
 	}
 	s.setHandle(l, a.blockID(ref))
 	s.drop(ref)
-	page, err := s.patchPage(p, i, grown, l.order, 1)
+	wider := a.block(grown)
+	hull := wider.hull(a)
+	page, err := s.patchPage(p, i, grown, l.order, 1, &hull)
 	if err != nil {
 		return 0, err
 	}
 	s.setPlaces(a.blockID(grown), grown, page, c)
-	q, err := s.patchCluster(c, at, page)
+	q, err := s.patchCluster(c, at, page, &hull)
 	if err != nil {
 		return 0, err
 	}

@@ -62,10 +62,20 @@ func (r *Reader) cluster(c uint32, dst []uint64) []uint64 {
 	a := &r.s.a
 	n := a.clusterPages(c)
 	if r.s.toucher != nil {
-		r.touch(c, clusterPages+2*uint32(n))
+		r.touch(c, clusterWords(n))
 	}
+	all := a.clusterBounds(c)
+	if all == nil {
+		return r.page(a.clusterPage(c, 0), dst)
+	}
+	if r.s.toucher != nil {
+		r.touch(uint32(a.w[int(c)+clusterPages+2*n]), boundsWords(n))
+	}
+	r.blocks += uint64(n / blockLanes)
 	for i := range n {
-		dst = r.page(a.clusterPage(c, i), dst)
+		if b := readBounds(all[boundsEntry*i:]); !r.outside(&b) {
+			dst = r.page(a.clusterPage(c, i), dst)
+		}
 	}
 	return dst
 }

@@ -121,13 +121,15 @@ func (s *Store) cutQuickly(c uint32, p *page, b *block, i int) error {
 		return err
 	}
 	at := s.a.pageAt(c, p.ref)
-	page, err := s.patchPage(p, p.blockAt(a, b.ref), q, ^uint64(0), -1)
+	cut := a.block(q)
+	hull := cut.hull(a)
+	page, err := s.patchPage(p, p.blockAt(a, b.ref), q, ^uint64(0), -1, &hull)
 	if err != nil {
 		return err
 	}
 	s.drop(b.ref)
 	s.setPlaces(a.blockID(q), q, page, c)
-	k, err := s.patchCluster(c, at, page)
+	k, err := s.patchCluster(c, at, page, nil)
 	if err != nil {
 		return err
 	}

@@ -98,9 +98,10 @@ func fitLike(ends []float64, old scale) scale {
 
 // innerEnds is a sorted sample of ends without its outliers.
 func innerEnds(ends []float64) []float64 {
-	if step := len(ends) / sampleEnds; step > 1 {
+	if len(ends) > 2*sampleEnds {
+		step := len(ends)/sampleEnds | 1 // odd: low and high ends alternate
 		for i := range sampleEnds {
-			ends[i] = ends[i*step]
+			ends[i] = ends[i*step%len(ends)]
 		}
 		ends = ends[:sampleEnds]
 	}
