@@ -149,8 +149,13 @@ func (r *Reader) setCells(p *page) {
 			r.cells[k] = cellAbsent
 			continue
 		}
-		r.half[k] = r.event.values[i&(filter.MaxAttributes-1)].half
-		r.cells[k] = r.cell(i, scale{math.Float64frombits(w[2*k+1]), math.Float32frombits(high(x))})
+		v := &r.event.values[i&(filter.MaxAttributes-1)]
+		if v.cell != 0 {
+			r.cells[k] = r.cell(i, scale{})
+			continue
+		}
+		r.half[k] = v.half
+		r.cells[k] = v.on(math.Float64frombits(w[2*k+1]), float64(math.Float32frombits(high(x))))
 	}
 	r.cells[noSlot] = cellNone
 }
@@ -160,13 +165,18 @@ func (r *Reader) cell(i uint8, c scale) byte {
 	v := &r.event.values[i&(filter.MaxAttributes-1)]
 	switch v.cell {
 	case 0:
-		f, step := v.line, float64(c.step)
-		if step < 0 {
-			f, step = v.curve, -step
-		}
-		return cellAt((f - c.base) * step)
+		return v.on(c.base, float64(c.step))
 	case cellText:
 		v.cell = textCell(r.s.hash.text(r.event.e.ValueAt(int(i)).Str()))
 	}
 	return v.cell
+}
+
+// on is the cell of a number on a scale.
+func (v *position) on(base, step float64) byte {
+	f := v.line
+	if step < 0 {
+		f, step = v.curve, -step
+	}
+	return cellAt((f - base) * step)
 }

@@ -49,15 +49,15 @@ func (c scale) cell(f float64) byte {
 	return cellAt((f - c.base) * step)
 }
 
-// cellAt is the cell of a number's place on a scale.
+// topCell is the bits of the last place on a scale.
+const topCell = 0x4067400000000000 // 186
+
+// cellAt is the cell of a number's place on a scale. Values come in no order, so
+// it has no branches: the bits of floats that are not negative order as integers,
+// those of the others are negative.
 func cellAt(x float64) byte {
-	if !(x > 0) {
-		return cellFirst
-	}
-	if x >= numberCells-1 {
-		return cellLast
-	}
-	return cellFirst + byte(x)
+	b := min(max(int64(math.Float64bits(x)), 0), topCell) // #nosec G115 -- the sign is wanted
+	return cellFirst + byte(int32(math.Float64frombits(uint64(b))))
 }
 
 const (
