@@ -12,12 +12,18 @@ const (
 	maxRegion = 1 << 34
 	// smallBins is the number of exact bins: every filter of ordinary size.
 	smallBins = 64
-	// allBins adds one bin for each power of two beyond.
-	allBins = smallBins + 32
-	// binScan bounds the search of a bin whose blocks may be too small.
-	binScan = 8
+	// binSteps is the number of bins to a doubling beyond.
+	binSteps = 8
+	allBins  = smallBins + 22*binSteps // up to blockSize
+	// binScan bounds the search of a bin whose blocks may be too small, and
+	// hardScan the one that is made before memory is refused.
+	binScan  = 8
+	hardScan = 1024
 	// slackWords is what the kernel may read beyond a block's last row.
 	slackWords = 8
+	// largeUnit is what sizes beyond the exact bins are rounded up to, so that a
+	// hole fits what is a little larger than what left it.
+	largeUnit = 4
 	// minBlock holds the links and the footer of a free block.
 	minBlock = 2
 )
@@ -48,7 +54,7 @@ type arena struct {
 	used      uint32   // words in use
 	reserve   uint32   // words that only a removal may take
 	bins      [allBins]uint32
-	full      [2]uint64 // which bins have blocks
+	full      [(allBins + 63) / 64]uint64 // which bins have blocks
 }
 
 func low(x uint64) uint32  { return uint32(x) }
@@ -65,7 +71,8 @@ func binOf(size uint32) int {
 	if size < smallBins {
 		return int(size)
 	}
-	return smallBins + bits.Len32(size) - bits.Len32(smallBins)
+	e := bits.Len32(size) - bits.Len32(smallBins)
+	return smallBins + e*binSteps + int(size>>(e+3))&(binSteps-1) // 3 is log2(smallBins/binSteps)
 }
 
 // firstBin returns the first bin from i on that has a block, or -1.
@@ -116,14 +123,21 @@ func (a *arena) binRemove(p uint32) {
 // alloc returns a block of at least n words with undefined contents, or 0.
 func (a *arena) alloc(n uint32) (uint32, error) {
 	n = max(n, minBlock)
+	if n >= smallBins {
+		n = (n + largeUnit - 1) &^ (largeUnit - 1)
+	}
 	if n > blockSize {
 		return 0, &Error{Op: "allocate", Kind: EPCBudget}
 	}
-	if p := a.take(n); p != 0 {
+	if p := a.take(a.find(n, binScan), n); p != 0 {
 		a.used += a.size(p)
 		return p, nil
 	}
 	if err := a.extend(n); err != nil {
+		if p := a.take(a.find(n, hardScan), n); p != 0 {
+			a.used += a.size(p)
+			return p, nil
+		}
 		return 0, err
 	}
 	p := a.end
@@ -133,9 +147,8 @@ func (a *arena) alloc(n uint32) (uint32, error) {
 	return p, nil
 }
 
-// take finds a free block and cuts it to size.
-func (a *arena) take(n uint32) uint32 {
-	p := a.find(n)
+// take cuts a free block to size.
+func (a *arena) take(p, n uint32) uint32 {
 	if p == 0 {
 		return 0
 	}
@@ -151,11 +164,13 @@ func (a *arena) take(n uint32) uint32 {
 	return p
 }
 
-func (a *arena) find(n uint32) uint32 {
+// find returns a free block of at least n words, or 0; it looks at so many of
+// those that may be too small.
+func (a *arena) find(n uint32, scan int) uint32 {
 	from := binOf(n)
 	if n >= smallBins { // this bin's blocks may be too small, the next one's are not
 		p := a.bins[from]
-		for range binScan {
+		for range scan {
 			if p == 0 || a.size(p) >= n {
 				break
 			}

@@ -259,11 +259,49 @@ func (s *Store) growBlock(p uint32, l *lane, flags uint32, d *dict) (uint32, err
 	return to.ref, nil
 }
 
-// hull returns the cells that all lanes of a block lie in, for up to hullRows
-// slots that all of them have, the narrowest.
-func (b *block) hull(a *arena) (h [hullRows][3]byte) {
+// hull is the cells that all lanes of a block lie in, for up to hullRows slots
+// that all of them have: slot, low, high.
+type hull [hullRows]hullRow
+
+type hullRow [3]byte
+
+// renewHull is how many lanes of a block come or go before its hull is made
+// anew. In between it only widens.
+const renewHull = 8
+
+// hullOf returns the hull of a block that had one before it got or lost a lane.
+func (b *block) hullOf(a *arena, before hull, l *lane, d *dict) hull {
+	if b.n%renewHull == 0 || b.n < renewHull/2 {
+		return b.hull(a)
+	}
+	if l == nil {
+		return before
+	}
+	for j := range before {
+		if x := &before[j]; x[0] != noSlot && !x.widen(l, d) {
+			return b.hull(a)
+		}
+	}
+	return before
+}
+
+// widen makes a row of a hull hold for a lane as well, which it cannot if the lane
+// says nothing about the attribute.
+func (x *hullRow) widen(l *lane, d *dict) bool {
+	for j := range l.n {
+		if r := &l.rows[j]; d.slot(r.name) == x[0] {
+			lo, hi := r.cells(d.scale[x[0]])
+			x[1], x[2] = min(x[1], lo), max(x[2], hi)
+			return true
+		}
+	}
+	return false
+}
+
+// hull makes the narrowest one.
+func (b *block) hull(a *arena) (h hull) {
 	for j := range h {
-		h[j] = [3]byte{noSlot, 0, cellTop}
+		h[j] = hullRow{noSlot, 0, cellTop}
 	}
 	var lo, hi, count [slots]byte
 	var seen uint32
@@ -284,7 +322,7 @@ func (b *block) hull(a *arena) (h [hullRows][3]byte) {
 		if k == noSlot || int(count[k]) != b.m {
 			continue
 		}
-		x := [3]byte{byte(k), lo[k], hi[k]}
+		x := hullRow{byte(k), lo[k], hi[k]}
 		for j := range h {
 			if h[j][0] == noSlot || x[2]-x[1] < h[j][2]-h[j][1] {
 				h[j], x = x, h[j]

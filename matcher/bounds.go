@@ -81,8 +81,8 @@ func (p *page) blockBounds(a *arena, i int, slot byte) (lo, hi byte, ok bool) {
 func (s *Store) spliceBounds(c, q uint32, i, cut, with int) error {
 	a := &s.a
 	old, n := a.clusterBounds(c), a.clusterPages(q)
-	if old != nil {
-		s.drop(uint32(a.w[int(c)+clusterPages+2*a.clusterPages(c)]))
+	if old != nil { // at the end: what is dropped may be handed out again
+		defer s.drop(uint32(a.w[int(c)+clusterPages+2*a.clusterPages(c)]))
 	}
 	if n < 2 {
 		return nil
@@ -112,7 +112,7 @@ func (s *Store) spliceBounds(c, q uint32, i, cut, with int) error {
 
 // widenBounds sees to it that the bounds of page i of a new cluster hold for a
 // block with new bounds of its own.
-func (s *Store) widenBounds(q uint32, i int, p *page, hull *[hullRows][3]byte) error {
+func (s *Store) widenBounds(q uint32, i int, p *page, hull *hull) error {
 	a := &s.a
 	all := a.clusterBounds(q)
 	b := readBounds(all[boundsEntry*i:])
@@ -127,14 +127,14 @@ func (s *Store) widenBounds(q uint32, i int, p *page, hull *[hullRows][3]byte) e
 	}
 	copy(a.w[r+1:r+boundsWords(n)], all)
 	s.drop(uint32(a.w[at]))
-	a.w[at] = uint64(r)
+	s.edit(q, uint32(at), uint64(r))
 	b = a.boundsOf(p)
 	b.write(a.clusterBounds(q)[boundsEntry*i:])
 	return nil
 }
 
 // admits reports whether a block's bounds are within those of its page.
-func (b *bounds) admits(a *arena, p *page, hull *[hullRows][3]byte) bool {
+func (b *bounds) admits(a *arena, p *page, hull *hull) bool {
 	for j := range hull {
 		if slot := hull[j][0]; slot != noSlot && low(a.w[int(p.ref)+pageHead+2*int(slot)]) == b.name {
 			return b.lo <= hull[j][1] && hull[j][2] <= b.hi

@@ -163,23 +163,31 @@ func (s *Store) splice(c uint32, i, cut int, with ...*draft) (uint32, error) {
 	return q, s.replaceCluster(c, q)
 }
 
-// patchCluster is a copy of a cluster with another page in place i. If the page
-// has a block with new bounds, hull says what they are.
-func (s *Store) patchCluster(c uint32, i int, ref uint32, hull *[hullRows][3]byte) (uint32, error) {
-	words := clusterWords(s.a.clusterPages(c))
-	q, err := s.make(words)
-	if err != nil {
-		return 0, err
-	}
+// patchCluster is a cluster with another page in place i, or with that page
+// changed: the same one if it may be changed, or else a copy. hull is the bounds of
+// the page's block that changed.
+func (s *Store) patchCluster(c uint32, i int, ref uint32, hull *hull) (uint32, error) {
+	q := c
 	w := s.a.w
-	copy(w[q+1:q+words], w[c+1:c+words])
+	words := clusterWords(s.a.clusterPages(c))
+	if !s.inPlace(c) {
+		var err error
+		if q, err = s.make(words); err != nil {
+			return 0, err
+		}
+		copy(w[q+1:q+words], w[c+1:c+words])
+	}
 	p := s.a.page(ref)
-	at := int(q) + clusterPages + 2*i
-	w[at], w[at+1] = w[p.seps], pack(ref, s.a.pageID(ref))
-	if hull != nil && words > clusterWords(1) {
+	at := q + clusterPages + 2*uint32(i)
+	s.edit(q, at, w[p.seps])
+	s.edit(q, at+1, pack(ref, s.a.pageID(ref)))
+	if words > clusterWords(1) {
 		if err := s.widenBounds(q, i, &p, hull); err != nil {
 			return 0, err
 		}
+	}
+	if q == c {
+		return q, nil
 	}
 	return q, s.replaceCluster(c, q)
 }
@@ -225,8 +233,8 @@ func (s *Store) dropCluster(c uint32) error {
 	return s.unuseName(attr)
 }
 
-// addLanes changes the number of lanes of a cluster that is not visible yet.
+// addLanes changes the number of lanes of a cluster that may be changed.
 func (s *Store) addLanes(c uint32, n int) {
-	s.a.w[c+clusterSize] += uint64(n) << 32
+	s.edit(c, c+clusterSize, s.a.w[c+clusterSize]+uint64(n)<<32)
 	s.tx.root.lanes += uint32(n)
 }

@@ -49,8 +49,11 @@ func TestOracleUnderBudget(t *testing.T) {
 // TestRemovalNeedsNoBudget: a full store can be emptied in any order, and then
 // holds as much again.
 func TestRemovalNeedsNoBudget(t *testing.T) {
-	for _, budget := range []int{16 << 10, 64 << 10, 1 << 20} {
+	for i, budget := range []int{16 << 10, 64 << 10, 1 << 20, 16 << 10, 64 << 10, 1 << 20} {
 		s := newStore(t, budget, Config{Seed: 1})
+		if i >= 3 { // nothing is changed in place
+			defer s.NewReader().Close()
+		}
 		r := rand.New(rand.NewPCG(7, uint64(budget)))
 		first := 0
 		for round := range 4 {
@@ -167,6 +170,7 @@ func TestManyNames(t *testing.T) {
 		moved = st.Moved
 	}
 	require.Less(t, moved, uint64(names*100), "moves are amortised")
+	check(t, s)
 	for i := range 200 {
 		e, err := filter.NewEvent(
 			filter.Attribute{Name: fmt.Sprintf("meter%d", i), Value: filter.Int(int64(i + 1))},

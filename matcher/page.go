@@ -80,7 +80,7 @@ func lastUpTo(seps []uint64, order uint64) int {
 }
 
 // setBlock writes what a page says of a block.
-func (p *page) setBlock(a *arena, i int, ref uint32, sep uint64, hull *[hullRows][3]byte) {
+func (p *page) setBlock(a *arena, i int, ref uint32, sep uint64, hull *hull) {
 	a.w[p.seps+i], a.h[p.refs+i] = sep, ref
 	for j := range hull {
 		for k, x := range hull[j] {
@@ -89,21 +89,43 @@ func (p *page) setBlock(a *arena, i int, ref uint32, sep uint64, hull *[hullRows
 	}
 }
 
-// patchPage is a copy of a page with another block in place i and a change in
-// its number of lanes.
-func (s *Store) patchPage(from *page, i int, ref uint32, order uint64, lanes int, hull *[hullRows][3]byte) (uint32, error) {
+// patchPage is a page with another block in place i and a change in its number
+// of lanes: the same one if it may be changed, or else a copy.
+func (s *Store) patchPage(from *page, i int, ref uint32, order uint64, lanes int, hull *hull) (uint32, error) {
+	a := &s.a
+	order = min(order, a.w[from.seps+i])
+	if q := from.ref; s.inPlace(q) {
+		s.edit(q, uint32(from.seps+i), order)
+		s.editHalf(q, uint32(from.refs+i), ref)
+		s.edit(q, q+2, a.w[q+2]+uint64(lanes))
+		for j := range hull {
+			for k, x := range hull[j] {
+				s.editByte(q, from.bounds+(3*j+k)*from.n+i, x)
+			}
+		}
+		return q, nil
+	}
 	words := from.words()
 	q, err := s.make(words)
 	if err != nil {
 		return 0, err
 	}
-	a := &s.a
 	copy(a.w[q+1:q+words], a.w[from.ref+1:from.ref+words])
 	to := a.page(q)
-	to.setBlock(a, i, ref, min(order, a.w[from.seps+i]), hull)
+	to.setBlock(a, i, ref, order, hull)
 	a.w[q+2] += uint64(lanes)
 	s.drop(from.ref)
 	return q, nil
+}
+
+// hullAt returns what a page says of the bounds of block i.
+func (p *page) hullAt(a *arena, i int) (h hull) {
+	for j := range h {
+		for k := range h[j] {
+			h[j][k] = a.b[p.bounds+(3*j+k)*p.n+i]
+		}
+	}
+	return h
 }
 
 // draft is a page being changed, outside the arena.

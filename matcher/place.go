@@ -52,7 +52,7 @@ func (s *Store) putQuickly(c uint32, at int, p *page, l *lane) (uint32, error) {
 	s.setHandle(l, a.blockID(ref))
 	s.drop(ref)
 	wider := a.block(grown)
-	hull := wider.hull(a)
+	hull := wider.hullOf(a, p.hullAt(a, i), l, d)
 	page, err := s.patchPage(p, i, grown, l.order, 1, &hull)
 	if err != nil {
 		return 0, err

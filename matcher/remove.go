@@ -13,6 +13,8 @@ const (
 // Remove takes a subscription out. A handle that names none is refused with
 // Kind UnknownHandle. It needs memory of its own for a moment, which Insert
 // leaves; while readers keep it from being freed again, Remove waits for them.
+// Where there is no room to join blocks and pages that have become small, they
+// stay small.
 func (s *Store) Remove(h Handle) error {
 	if !s.known(&s.handles, uint32(h)) || s.isPart(uint32(h)) {
 		return &Error{Op: "remove", Kind: UnknownHandle}
@@ -20,8 +22,9 @@ func (s *Store) Remove(h Handle) error {
 	reserve := s.a.reserve
 	s.a.reserve = 0
 	defer func() { s.a.reserve = reserve }()
-	for {
+	for frugal := false; ; {
 		s.begin("remove")
+		s.tx.frugal = frugal
 		tag, err := s.remove(uint32(h))
 		if err == nil {
 			err = s.commit()
@@ -31,11 +34,15 @@ func (s *Store) Remove(h Handle) error {
 			return nil
 		}
 		s.abandon()
-		if s.limboHead == len(s.limbo) {
+		switch {
+		case !frugal:
+			frugal = true
+		case s.limboHead == len(s.limbo):
 			return err
+		default:
+			runtime.Gosched()
+			s.reclaim()
 		}
-		runtime.Gosched()
-		s.reclaim()
 	}
 }
 
@@ -122,14 +129,15 @@ func (s *Store) cutQuickly(c uint32, p *page, b *block, i int) error {
 	}
 	at := s.a.pageAt(c, p.ref)
 	cut := a.block(q)
-	hull := cut.hull(a)
-	page, err := s.patchPage(p, p.blockAt(a, b.ref), q, ^uint64(0), -1, &hull)
+	j := p.blockAt(a, b.ref)
+	hull := cut.hullOf(a, p.hullAt(a, j), nil, nil)
+	page, err := s.patchPage(p, j, q, ^uint64(0), -1, &hull)
 	if err != nil {
 		return err
 	}
 	s.drop(b.ref)
 	s.setPlaces(a.blockID(q), q, page, c)
-	k, err := s.patchCluster(c, at, page, nil)
+	k, err := s.patchCluster(c, at, page, &hull)
 	if err != nil {
 		return err
 	}
@@ -154,8 +162,10 @@ func (s *Store) cutSlowly(c uint32, p *page, b *block, i int) error {
 		}
 		s.drop(b.ref)
 		t.refs[j] = q
-		if err := s.joinBlocks(t, j); err != nil {
-			return err
+		if !s.tx.frugal {
+			if err := s.joinBlocks(t, j); err != nil {
+				return err
+			}
 		}
 	}
 	if t.n == 0 {
@@ -224,7 +234,7 @@ func (s *Store) joinBlocks(t *draft, j int) error {
 // joinPages writes a page that lost a lane, together with a neighbour if there
 // are few blocks in both.
 func (s *Store) joinPages(c uint32, at int, t *draft) error {
-	if t.n <= mergeBlocks && at+1 < s.a.clusterPages(c) {
+	if !s.tx.frugal && t.n <= mergeBlocks && at+1 < s.a.clusterPages(c) {
 		u := &s.work.second
 		s.readDraft(s.a.clusterPage(c, at+1), u)
 		if u.n <= joinBlocks {

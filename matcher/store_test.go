@@ -29,6 +29,7 @@ func against(t *rapid.T, budget int, refusals bool) {
 	s, err := New(NewHeapMemory(1<<20, budget), Config{Seed: rapid.Uint64().Draw(t, "seed")})
 	require.NoError(t, err)
 	s.portable = rapid.Bool().Draw(t, "portable")
+	var reader *Reader
 	var o matchtest.Oracle
 	handles := map[uint64]Handle{}
 	tag := uint64(0)
@@ -59,9 +60,21 @@ func against(t *rapid.T, budget int, refusals bool) {
 				o.Remove(tag)
 			}
 		},
+		"watch": func(t *rapid.T) { // with readers everything is copied, without them changed in place
+			if reader == nil {
+				reader = s.NewReader()
+				return
+			}
+			reader.Close()
+			reader = nil
+		},
 		"match": func(t *rapid.T) {
 			e := matchtest.Event().Draw(t, "event")
-			got := s.Match(&e, []uint64{})
+			match := s.Match
+			if reader != nil {
+				match = reader.Match
+			}
+			got := match(&e, []uint64{})
 			slices.Sort(got)
 			require.Equal(t, o.Match(e), got)
 		},

@@ -14,8 +14,10 @@ type change struct {
 
 // tx is the one open transaction of the writer. Objects are never changed once
 // readers can see them: a transaction makes new ones, and commit publishes them
-// with a single store of the root. Until then abandon undoes everything: it
-// frees what was made and restores the words that only the writer reads.
+// with a single store of the root. As long as there are no readers at all, it
+// changes pages, clusters and the root where they are. Until commit, abandon
+// undoes everything: it frees what was made and restores the words that were
+// changed.
 type tx struct {
 	fresh   []uint32 // made here
 	dropped []uint32 // replaced here, visible to readers
@@ -23,6 +25,8 @@ type tx struct {
 	ids     [idTables]idState
 	root    root
 	op      string
+	frugal  bool // nothing is made that is not needed
+	alone   bool // there are no readers, and none come before it ends
 }
 
 const idTables = 4
@@ -85,6 +89,33 @@ func (s *Store) isFresh(p uint32) bool {
 	return i < uint32(len(s.tx.fresh)) && s.tx.fresh[i] == p
 }
 
+// inPlace reports whether an object may be changed: no reader can see it.
+func (s *Store) inPlace(p uint32) bool { return s.tx.alone || s.isFresh(p) }
+
+// edit changes a word of an object that may be changed in place.
+func (s *Store) edit(p, word uint32, v uint64) {
+	if s.isFresh(p) {
+		s.a.w[word] = v // abandon frees it, whatever it holds; drop may have, before
+		return
+	}
+	s.set(word, v)
+}
+
+func (s *Store) editHalf(p, half uint32, v uint32) {
+	x := s.a.w[half/2]
+	if half%2 == 0 {
+		s.edit(p, half/2, withLow(x, v))
+	} else {
+		s.edit(p, half/2, withHigh(x, v))
+	}
+}
+
+func (s *Store) editByte(p uint32, at int, v byte) {
+	shift := at % wordBytes * 8
+	x := s.a.w[at/wordBytes]
+	s.edit(p, uint32(at/wordBytes), x&^(0xff<<shift)|uint64(v)<<shift)
+}
+
 // drop gives up an object: at once if no reader can have seen it, otherwise when
 // the last reader that may has gone.
 func (s *Store) drop(p uint32) {
@@ -116,7 +147,11 @@ func (s *Store) set(word uint32, v uint64) {
 }
 
 func (s *Store) begin(op string) {
-	s.tx.op = op
+	s.tx.op, s.tx.frugal = op, false
+	s.readersLock.Lock()
+	if s.tx.alone = len(*s.readers.Load()) == 0; !s.tx.alone {
+		s.readersLock.Unlock()
+	}
 	s.tx.fresh, s.tx.dropped, s.tx.undo = s.tx.fresh[:0], s.tx.dropped[:0], s.tx.undo[:0]
 	s.tx.root = s.readRoot(s.root.Load())
 	for i, t := range s.tables() {
@@ -131,20 +166,33 @@ func (s *Store) tables() [idTables]*ids {
 // commit publishes the transaction. It fails only if there is no room for the
 // root, and then nothing has changed.
 func (s *Store) commit() error {
-	p, err := s.make(rootWords)
-	if err != nil {
-		return err
+	p := s.root.Load()
+	if !s.tx.alone {
+		q, err := s.make(rootWords)
+		if err != nil {
+			return err
+		}
+		s.drop(p)
+		p = q
 	}
 	s.writeRoot(p, &s.tx.root)
-	s.drop(s.root.Load())
 	s.root.Store(p)
 	epoch := s.epoch.Add(1)
 	for _, p := range s.tx.dropped {
 		s.limbo = append(s.limbo, retired{p, epoch})
 	}
 	s.tx.fresh = s.tx.fresh[:0]
+	s.end()
 	s.reclaim()
 	return nil
+}
+
+// end lets readers in that a transaction may have kept out.
+func (s *Store) end() {
+	if s.tx.alone {
+		s.tx.alone = false
+		s.readersLock.Unlock()
+	}
 }
 
 // abandon undoes the transaction.
@@ -159,6 +207,7 @@ func (s *Store) abandon() {
 	for i, t := range s.tables() {
 		t.idState = s.tx.ids[i]
 	}
+	s.end()
 }
 
 // reclaim frees the retired objects that no reader can see any more.
