@@ -137,6 +137,8 @@ type draft struct {
 	d             dict
 	seps          [draftBlocks]uint64
 	refs          [draftBlocks]uint32
+	hulls         [draftBlocks]hull
+	changed       [draftBlocks]bool // the block is new to the page: its hull and its place are not known
 }
 
 func (s *Store) readDraft(ref uint32, t *draft) {
@@ -147,7 +149,13 @@ func (s *Store) readDraft(ref uint32, t *draft) {
 	a.readDict(&p, &t.d)
 	copy(t.seps[:], a.w[p.seps:p.seps+p.n])
 	copy(t.refs[:], a.h[p.refs:p.refs+p.n])
+	for i := range t.n {
+		t.hulls[i], t.changed[i] = p.hullAt(a, i), false
+	}
 }
+
+// set puts a block that is new to the page in place i.
+func (t *draft) set(i int, ref uint32) { t.refs[i], t.changed[i] = ref, true }
 
 // writeDraft makes the page and drops the one it replaces.
 func (s *Store) writeDraft(t *draft) error {
@@ -168,9 +176,11 @@ func (s *Store) writeDraft(t *draft) error {
 	}
 	p := a.page(q)
 	for i := range t.n {
-		b := a.block(t.refs[i])
-		hull := b.hull(a)
-		p.setBlock(a, i, t.refs[i], t.seps[i], &hull)
+		if t.changed[i] {
+			b := a.block(t.refs[i])
+			t.hulls[i] = b.hull(a)
+		}
+		p.setBlock(a, i, t.refs[i], t.seps[i], &t.hulls[i])
 	}
 	s.drop(t.old)
 	t.old = q
@@ -185,6 +195,8 @@ func (t *draft) find(order uint64) int {
 func (t *draft) open(i int) {
 	copy(t.seps[i+1:t.n+1], t.seps[i:t.n])
 	copy(t.refs[i+1:t.n+1], t.refs[i:t.n])
+	copy(t.hulls[i+1:t.n+1], t.hulls[i:t.n])
+	copy(t.changed[i+1:t.n+1], t.changed[i:t.n])
 	t.n++
 }
 
@@ -192,5 +204,7 @@ func (t *draft) open(i int) {
 func (t *draft) close(i int) {
 	copy(t.seps[i:], t.seps[i+1:t.n])
 	copy(t.refs[i:], t.refs[i+1:t.n])
+	copy(t.hulls[i:], t.hulls[i+1:t.n])
+	copy(t.changed[i:], t.changed[i+1:t.n])
 	t.n--
 }

@@ -158,8 +158,10 @@ func (s *Store) finish(c uint32, at, cut, lanes int, drafts ...*draft) (uint32, 
 	s.addLanes(q, lanes)
 	for _, t := range drafts {
 		s.setEntry(&s.pages, t.id, pack(t.old, s.a.clusterID(q)))
-		for _, ref := range t.refs[:t.n] {
-			s.setEntry(&s.blocks, s.a.blockID(ref), pack(ref, t.id))
+		for i, ref := range t.refs[:t.n] {
+			if t.changed[i] {
+				s.setEntry(&s.blocks, s.a.blockID(ref), pack(ref, t.id))
+			}
 		}
 	}
 	return q, nil
@@ -216,7 +218,8 @@ func (s *Store) newBlockAt(t *draft, i int, l *lane) error {
 		return err
 	}
 	t.open(i)
-	t.seps[i], t.refs[i] = l.order, ref
+	t.seps[i] = l.order
+	t.set(i, ref)
 	return nil
 }
 
@@ -239,7 +242,8 @@ func (s *Store) extend(t *draft, i int, l *lane) error {
 		return err
 	}
 	s.drop(ref)
-	t.refs[i], t.seps[i] = q, min(t.seps[i], l.order)
+	t.seps[i] = min(t.seps[i], l.order)
+	t.set(i, q)
 	return nil
 }
 
@@ -357,7 +361,8 @@ func (s *Store) splitBlock(t *draft, i int) error {
 		}
 		id = 0
 		t.open(i)
-		t.seps[i], t.refs[i] = piece[0].order, q
+		t.seps[i] = piece[0].order
+		t.set(i, q)
 		if i+1 < t.n { // the next block may have taken lanes from this one's range
 			t.seps[i] = min(t.seps[i], t.seps[i+1])
 		}

@@ -33,7 +33,7 @@ func (s *Store) rebuild(t *draft, d *dict) error {
 			return err
 		}
 		s.drop(ref)
-		t.refs[i] = q
+		t.set(i, q)
 	}
 	t.d, t.fitted = *d, t.lanes
 	return nil
@@ -106,7 +106,9 @@ func (s *Store) splitDraft(t, u *draft) error {
 	half := t.n / 2
 	*u = draft{id: id, n: t.n - half, d: t.d}
 	copy(u.seps[:], t.seps[half:t.n])
-	copy(u.refs[:], t.refs[half:t.n])
+	for i, ref := range t.refs[half:t.n] {
+		u.set(i, ref)
+	}
 	for _, name := range u.d.name[:u.d.n] {
 		s.use(name)
 	}

@@ -161,7 +161,7 @@ func (s *Store) cutSlowly(c uint32, p *page, b *block, i int) error {
 			return err
 		}
 		s.drop(b.ref)
-		t.refs[j] = q
+		t.set(j, q)
 		if !s.tx.frugal {
 			if err := s.joinBlocks(t, j); err != nil {
 				return err
@@ -224,7 +224,8 @@ func (s *Store) joinBlocks(t *draft, j int) error {
 			return err
 		}
 		s.drop(other.ref)
-		t.refs[k], t.seps[k] = q, min(t.seps[k], t.seps[j])
+		t.seps[k] = min(t.seps[k], t.seps[j])
+		t.set(k, q)
 		s.loseBlock(t, j)
 		return nil
 	}
@@ -294,7 +295,8 @@ func (s *Store) refitTo(u, t *draft) error {
 			return err
 		}
 		s.drop(ref)
-		t.seps[t.n], t.refs[t.n] = u.seps[i], q
+		t.seps[t.n] = u.seps[i]
+		t.set(t.n, q)
 		t.n++
 	}
 	t.d = d
