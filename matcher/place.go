@@ -212,7 +212,7 @@ func (s *Store) splits(b *block, sep uint64, l *lane) bool {
 }
 
 func (s *Store) newBlockAt(t *draft, i int, l *lane) error {
-	s.work.lanes = append(s.work.lanes[:0], *l)
+	s.work.lanes = append(s.work.lanes[:0], l)
 	ref, err := s.buildBlock(s.work.lanes, 0, &t.d)
 	if err != nil {
 		return err
@@ -235,7 +235,7 @@ func (s *Store) extend(t *draft, i int, l *lane) error {
 		s.setHandle(l, s.a.blockID(ref))
 	} else {
 		s.gather(&b, &t.d)
-		s.work.lanes = append(s.work.lanes, *l)
+		s.work.lanes = append(s.work.lanes, l)
 		q, err = s.buildBlock(s.work.lanes, s.a.blockID(ref), &t.d)
 	}
 	if err != nil {
@@ -249,24 +249,30 @@ func (s *Store) extend(t *draft, i int, l *lane) error {
 
 // gather reads the lanes of a block into s.work.lanes.
 func (s *Store) gather(b *block, d *dict) {
-	s.work.lanes = slices.Grow(s.work.lanes[:0], blockLanes+1)[:b.n]
-	for i := range b.n {
-		s.get(b, i, &s.work.lanes[i], d)
-	}
+	s.work.lanes = s.work.lanes[:0]
+	s.gatherMore(b, d)
 	s.stats.Moved += uint64(b.n)
+}
+
+// gatherMore appends the lanes of a block to those gathered, up to blockLanes.
+func (s *Store) gatherMore(b *block, d *dict) {
+	for i := range b.n {
+		l := &s.work.pool[len(s.work.lanes)]
+		s.get(b, i, l, d)
+		s.work.lanes = append(s.work.lanes, l)
+	}
 }
 
 // buildBlock makes a block of lanes. With id 0 it gets a new number, which the
 // lanes' handles are told.
-func (s *Store) buildBlock(lanes []lane, id uint32, d *dict) (uint32, error) {
+func (s *Store) buildBlock(lanes []*lane, id uint32, d *dict) (uint32, error) {
 	flags, rows := uint32(0), 0
-	first := &lanes[0]
+	first := lanes[0]
 	if first.general() {
 		flags = blockGeneral | blockMasks
 	}
 	same := len(lanes) >= uniformLanes
-	for i := range lanes {
-		l := &lanes[i]
+	for _, l := range lanes {
 		rows = max(rows, l.n)
 		if l.part {
 			flags |= blockMasks
@@ -290,9 +296,9 @@ func (s *Store) buildBlock(lanes []lane, id uint32, d *dict) (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
-	for i := range lanes {
-		b.put(s, i, &lanes[i], d)
-		s.setHandle(&lanes[i], id)
+	for i, l := range lanes {
+		b.put(s, i, l, d)
+		s.setHandle(l, id)
 	}
 	return b.ref, nil
 }
@@ -343,7 +349,7 @@ func (s *Store) splitBlock(t *draft, i int) error {
 	b := s.a.block(ref)
 	s.gather(&b, &t.d)
 	lanes := s.work.lanes
-	slices.SortFunc(lanes, func(a, b lane) int { return compareLanes(&a, &b) })
+	slices.SortFunc(lanes, compareLanes)
 	from, to := longestRun(lanes)
 	if to-from < uniformLanes || to-from == len(lanes) {
 		from = boundary(lanes)
@@ -351,7 +357,7 @@ func (s *Store) splitBlock(t *draft, i int) error {
 	}
 	id := s.a.blockID(ref)
 	t.close(i)
-	for _, piece := range [][]lane{lanes[:from], lanes[from:to], lanes[to:]} {
+	for _, piece := range [][]*lane{lanes[:from], lanes[from:to], lanes[to:]} {
 		if len(piece) == 0 {
 			continue
 		}
@@ -373,10 +379,10 @@ func (s *Store) splitBlock(t *draft, i int) error {
 }
 
 // longestRun returns where the most equal filters are in sorted lanes.
-func longestRun(lanes []lane) (from, to int) {
+func longestRun(lanes []*lane) (from, to int) {
 	for i := 0; i < len(lanes); {
 		j := i + 1
-		for j < len(lanes) && sameFilter(&lanes[i], &lanes[j]) {
+		for j < len(lanes) && sameFilter(lanes[i], lanes[j]) {
 			j++
 		}
 		if j-i > to-from {
@@ -389,7 +395,7 @@ func longestRun(lanes []lane) (from, to int) {
 
 // boundary returns where to cut sorted lanes in two: where the number of rows
 // changes, or else the group, nearest the middle; or in the middle.
-func boundary(lanes []lane) int {
+func boundary(lanes []*lane) int {
 	middle := len(lanes) / 2
 	best, rank := middle, 0
 	for i := 1; i < len(lanes); i++ {

@@ -215,10 +215,7 @@ func (s *Store) joinBlocks(t *draft, j int) error {
 			continue
 		}
 		s.gather(&other, &t.d)
-		s.work.lanes = s.work.lanes[:b.n+other.n]
-		for i := range b.n {
-			s.get(&b, i, &s.work.lanes[other.n+i], &t.d)
-		}
+		s.gatherMore(&b, &t.d)
 		q, err := s.buildBlock(s.work.lanes, s.a.blockID(other.ref), &t.d)
 		if err != nil {
 			return err

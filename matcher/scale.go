@@ -64,7 +64,7 @@ const (
 	// sampleLanes is how many lanes of a page lend their ends to a scale, and
 	// sampleEnds how many of one attribute it is fitted to; more would hardly
 	// move its quantiles by a cell.
-	sampleLanes = 512
+	sampleLanes = 256
 	sampleEnds  = 64
 	// fittedCells is how many cells lie between the ends that a scale is fitted
 	// to, and keptCells how many are enough not to fit it anew.

@@ -91,7 +91,8 @@ type Store struct {
 type work struct {
 	draft, second draft
 	fitted        dict
-	lanes         []lane
+	lanes         []*lane
+	pool          [blockLanes]lane // of lanes
 	lane          lane
 	rows          []row
 	terms         []term
