@@ -106,6 +106,12 @@ fetched1:
 	FETCH(R14, DX, AX, fetched2)
 
 fetched2:
+	FETCH(R14, DX, AX, fetched3)
+
+fetched3:
+	FETCH(R14, DX, AX, fetched4)
+
+fetched4:
 next:
 	BSFQ R13, DX
 	JEQ  end
