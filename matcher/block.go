@@ -20,10 +20,8 @@ import "math/bits"
 // are there once.
 const (
 	blockLanes = 64
-	// mixedLanes bounds a block of lanes of different groups, and raggedLanes
-	// one of different numbers of rows: beyond, tighter bounds and less padding
-	// are worth another block.
-	mixedLanes  = 32
+	// raggedLanes bounds a block of lanes of different numbers of rows: beyond,
+	// less padding is worth another block.
 	raggedLanes = 16
 
 	blockGeneral = 1 << 0

@@ -54,7 +54,14 @@ func (a *arena) nextLeaf(p uint32) uint32 { return low(a.w[p+leafChain]) }
 // trieAdd returns the trie with leaf p, whose hash is set. A leaf of the same
 // hash is put behind p.
 func (s *Store) trieAdd(t uint32, p uint32) (uint32, error) {
-	return s.trieInsert(t, p, s.a.w[p+leafHash], 0)
+	before := len(s.tx.fresh)
+	root, err := s.trieInsert(t, p, s.a.w[p+leafHash], 0)
+	path := nodeWords(trieFan) // a node that another path made larger meanwhile
+	for _, q := range s.tx.fresh[min(before, len(s.tx.fresh)):] {
+		path += s.a.size(q)
+	}
+	s.maxPath = max(s.maxPath, path)
+	return root, err
 }
 
 func (s *Store) trieInsert(t, p uint32, hash uint64, level int) (uint32, error) {

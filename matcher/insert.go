@@ -69,12 +69,10 @@ func (s *Store) tryInsert(f *filter.Filter, tag uint64) (uint32, error) {
 // objects that a removal makes before it frees others.
 func (s *Store) keepReserve() error {
 	s.maxParts = max(s.maxParts, uint32(len(s.work.parts)))
-	s.a.reserve = (1 + s.maxParts) * (s.maxBlock + s.maxPage + s.maxCluster + reservePath)
+	path := min(s.maxPath, trieDepth*nodeWords(trieFan))
+	s.a.reserve = (1 + s.maxParts) * (s.maxBlock + s.maxPage + s.maxCluster + path + rootWords)
 	return s.a.extend(rootWords)
 }
-
-// reservePath is room for the nodes that lead to a cluster, and for a root.
-const reservePath = trieDepth * (nodeChild + trieFan) / 2
 
 // insert puts a filter's conjunctions where they belong. The names are held
 // until the end, whatever comes and goes meanwhile.

@@ -84,7 +84,7 @@ func (s *Store) fits(b *block, sep uint64, l *lane, d *dict) (ok bool, mixed uin
 	}
 	limit := blockLanes
 	if b.flags&blockMixed != 0 || group(sep) != group(l.order) {
-		limit, mixed = mixedLanes, blockMixed
+		mixed = blockMixed
 	}
 	if l.n != b.r {
 		limit = raggedLanes

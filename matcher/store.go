@@ -80,6 +80,7 @@ type Store struct {
 	owners      map[uint32]uint32
 
 	maxBlock, maxPage, maxCluster uint32 // words of the largest objects so far
+	maxPath                       uint32 // and of the nodes that lead to a leaf
 	maxParts                      uint32
 	portable                      bool // the kernel in Go
 	toucher                       Toucher
