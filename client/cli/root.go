@@ -33,7 +33,7 @@ const exitCodes = `Exit codes of scbr:
 
   0  done
   1  failure: no connection, session lost, publication not acknowledged, a file
-     to be written that exists already
+     to be written that exists already; the answer no of covers and explain
   2  usage or bad input: unknown flag, filter or attribute that does not parse,
      malformed file, path that cannot be read or written
   3  evidence refused: the enclave is not the one your policy and domain name
@@ -87,6 +87,9 @@ func Run(ctx context.Context, args []string, std IO) int {
 	if !ran {
 		err = &usageError{err: err} // cobra's own checks of the command line
 	}
+	if offline.IsNo(err) {
+		return exitCode(err)
+	}
 	fmt.Fprintln(std.Err, message(err)) //nolint:errcheck // nowhere else to tell
 	if next := advice(err); next != "" {
 		fmt.Fprintln(std.Err, "scbr: "+next) //nolint:errcheck // as above
@@ -126,7 +129,8 @@ is verified against your policy and your domain.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%w\nsee: %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(domainCommand(), policyCommand(), grantCommand(), attestCommand(), pubCommand(), subCommand(), statusCommand(), offline.Command())
+	root.AddCommand(domainCommand(), policyCommand(), grantCommand(), attestCommand(), pubCommand(), subCommand(), statusCommand())
+	root.AddCommand(offline.Commands()...)
 	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "Exit codes of scbr", Long: exitCodes})
 	return root
 }

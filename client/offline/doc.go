@@ -1,6 +1,7 @@
 // Package offline matches files of subscriptions against files of publications
-// without a router, for people who tune filters: the match command of scbr, and
-// the readers of both file formats.
+// without a router, compares filters and explains what they do, for people who
+// tune them: the commands match, covers and explain of scbr, and the readers of
+// both file formats.
 //
 // The files come from the user, who may have them from anybody: every line is
 // bounded, checked and refused with its file, line and reason; one bad line
@@ -12,10 +13,11 @@ package offline
 
 import "fmt"
 
-// Exit codes of the command.
+// Exit codes of the commands.
 const (
 	ExitFailure = 1 // the results could not be written
-	ExitUsage   = 2 // flags or files are wrong
+	ExitNo      = 1 // covers and explain: the answer, which was printed, is no
+	ExitUsage   = 2 // flags, filters, events or files are wrong
 )
 
 // ExitError is an error together with the exit code it calls for.

@@ -20,12 +20,14 @@ func TestMain(m *testing.M) {
 // program is the command below a root, with its exit code.
 func program() {
 	root := &cobra.Command{Use: "scbr", SilenceErrors: true, SilenceUsage: true}
-	root.AddCommand(offline.Command())
+	root.AddCommand(offline.Commands()...)
 	err := root.Execute()
 	if err == nil {
 		return
 	}
-	fmt.Fprintln(os.Stderr, "scbr:", err)
+	if !offline.IsNo(err) {
+		fmt.Fprintln(os.Stderr, "scbr:", err)
+	}
 	var exit *offline.ExitError
 	if errors.As(err, &exit) {
 		os.Exit(exit.Code)

@@ -1,6 +1,10 @@
 package filter
 
-import "strings"
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
 
 // Truth is a truth value of Kleene's three-valued logic. The zero Truth is
 // Unknown.
@@ -28,7 +32,31 @@ func (t Truth) String() string {
 type Reason struct {
 	Predicate Predicate
 	Truth     Truth
-	Found     Value // the attribute's value; its Type is 0 where the event has none
+	Found     Value  // the attribute's value; its Type is 0 where the event has none
+	Path      []Step // where the predicate stands, from the outside
+}
+
+// Step leads from a connective to one of its arguments.
+type Step struct {
+	Form     Form // FormAnd, FormOr, FormXor or FormNot
+	Argument int  // from 0
+	Of       int  // number of arguments
+}
+
+// String returns the step in words, such as "argument 2 of 3 of AND".
+func (s Step) String() string {
+	name := "NOT"
+	switch s.Form {
+	case FormNot:
+		return name
+	case FormAnd:
+		name = "AND"
+	case FormOr:
+		name = "OR"
+	case FormXor:
+		name = "XOR"
+	}
+	return "argument " + strconv.Itoa(s.Argument+1) + " of " + strconv.Itoa(s.Of) + " of " + name
 }
 
 // String returns the reason in words, such as "price > 10 is false: price is 7".
@@ -70,13 +98,17 @@ func (x Explanation) String() string {
 	case True:
 		b.WriteString("match")
 	case False:
-		b.WriteString("no match")
+		b.WriteString("no match: the filter is false")
 	default:
-		b.WriteString("no match: unknown")
+		b.WriteString("no match: the filter is unknown")
 	}
 	for _, r := range x.Reasons {
 		b.WriteString("\n  ")
 		b.WriteString(r.String())
+		for i := len(r.Path) - 1; i >= 0; i-- {
+			b.WriteString("\n    in ")
+			b.WriteString(r.Path[i].String())
+		}
 	}
 	return b.String()
 }
@@ -85,17 +117,21 @@ func (x Explanation) String() string {
 // predicates that decided: of AND the first argument that is false, or the
 // first that is unknown, or all of them; of OR the other way round. A predicate
 // that Build refuses is unknown.
-func Explain(x Expr, e *Event) Explanation {
+func Explain(x Expr, e *Event) Explanation { return explain(x, e, nil) }
+
+// explain is Explain of what stands at the end of a path.
+func explain(x Expr, e *Event, path []Step) Explanation {
 	switch x.Form() {
 	case FormPredicate:
 		r := reason(&x.n.pred, e)
+		r.Path = slices.Clone(path)
 		return Explanation{Truth: r.Truth, Reasons: []Reason{r}}
 	case FormAnd:
-		return explainAll(x, e, 1)
+		return explainAll(x, e, path, 1)
 	case FormOr:
-		return explainAll(x, e, -1)
+		return explainAll(x, e, path, -1)
 	case FormXor:
-		a, b := Explain(x.At(0), e), Explain(x.At(1), e)
+		a, b := explainArgument(x, e, path, 0), explainArgument(x, e, path, 1)
 		switch {
 		case a.Truth == Unknown:
 			return a
@@ -106,7 +142,7 @@ func Explain(x Expr, e *Event) Explanation {
 		a.Truth *= -b.Truth
 		return a
 	case FormNot:
-		a := Explain(x.At(0), e)
+		a := explainArgument(x, e, path, 0)
 		a.Truth = -a.Truth
 		return a
 	default:
@@ -117,12 +153,16 @@ func Explain(x Expr, e *Event) Explanation {
 	}
 }
 
+func explainArgument(x Expr, e *Event, path []Step, i int) Explanation {
+	return explain(x.At(i), e, append(path, Step{x.Form(), i, x.Len()}))
+}
+
 // explainAll is AND for sign 1 and OR for sign -1: it returns the first argument
 // that decides, else the first unknown one, else all.
-func explainAll(x Expr, e *Event, sign Truth) Explanation {
+func explainAll(x Expr, e *Event, path []Step, sign Truth) Explanation {
 	all := Explanation{Truth: sign}
 	for i := range x.Len() {
-		one := Explain(x.At(i), e)
+		one := explainArgument(x, e, path, i)
 		switch {
 		case one.Truth == -sign:
 			return one
