@@ -10,7 +10,9 @@ import (
 
 const (
 	// nameCache is how many attribute names a reader remembers the records of.
-	nameCache = 128
+	nameCache = 64
+	// eventPlaces is twice the attributes that an event can have.
+	eventPlaces = 2 * filter.MaxAttributes
 	// keyedBit marks a name that keys clusters; references of names are below.
 	keyedBit = 1 << 31
 	// absent is the index of an attribute that the event does not have.
@@ -29,7 +31,7 @@ type event struct {
 	e *filter.Event
 	// where finds an attribute by its name's record: name | index, in an open
 	// hash table that always has empty places.
-	where  [256]uint64
+	where  [eventPlaces]uint64
 	filled [filter.MaxAttributes]uint8 // places in use
 	n      int
 	names  [filter.MaxAttributes]uint32
@@ -48,11 +50,11 @@ type position struct {
 // cellText marks a string whose cell is not known yet; it is none of a string.
 const cellText = cellLow
 
-func namePlace(name uint32) uint8 { return uint8(name ^ name>>8) }
+func namePlace(name uint32) uint8 { return uint8(name^name>>7) % eventPlaces }
 
 // find returns the index of the attribute with a name, or absent.
 func (ev *event) find(name uint32) uint8 {
-	for h := namePlace(name); ; h++ {
+	for h := namePlace(name); ; h = (h + 1) % eventPlaces {
 		switch x := ev.where[h]; {
 		case low(x) == name:
 			return uint8(high(x))
@@ -89,7 +91,7 @@ func (r *Reader) resolve(root *[rootHalves]uint32, e *filter.Event) []uint8 {
 		ev.setPosition(i)
 		h := namePlace(name)
 		for ev.where[h] != 0 {
-			h++
+			h = (h + 1) % eventPlaces
 		}
 		ev.where[h] = pack(name, uint32(i))
 		ev.filled[ev.n] = h

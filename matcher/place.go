@@ -257,7 +257,10 @@ func (s *Store) gather(b *block, d *dict) {
 // gatherMore appends the lanes of a block to those gathered, up to blockLanes.
 func (s *Store) gatherMore(b *block, d *dict) {
 	for i := range b.n {
-		l := &s.work.pool[len(s.work.lanes)]
+		if len(s.work.pool) == len(s.work.lanes) {
+			s.work.pool = append(s.work.pool, new(lane))
+		}
+		l := s.work.pool[len(s.work.lanes)]
 		s.get(b, i, l, d)
 		s.work.lanes = append(s.work.lanes, l)
 	}

@@ -93,7 +93,7 @@ type work struct {
 	draft, second draft
 	fitted        dict
 	lanes         []*lane
-	pool          [blockLanes]lane // of lanes
+	pool          []*lane // of lanes, as many as were needed so far
 	lane          lane
 	rows          []row
 	terms         []term
@@ -125,9 +125,6 @@ func New(mem Memory, cfg Config) (*Store, error) {
 	}
 	s.toucher, _ = mem.(Toucher)
 	s.handles.half, s.clusters.half = true, true
-	for i := range s.work.attrEnds {
-		s.work.attrEnds[i] = make([]float64, 0, 2*sampleEnds)
-	}
 	s.own.s = s
 	s.readers.Store(&[]*Reader{})
 	p, err := s.make(rootWords)
