@@ -150,8 +150,8 @@ const pointedBytes = 400
 // Explained is what explain --json prints. The keys are a contract.
 type Explained struct {
 	Matches bool              `json:"matches"`
-	Truth   string            `json:"truth"` // true, false or unknown
-	Filter  string            `json:"filter"` // normal form
+	Truth   string            `json:"truth"`   // true, false or unknown
+	Filter  string            `json:"filter"`  // normal form
 	Reasons []ExplainedReason `json:"reasons"` // none where a constant decided
 	text    string
 }

@@ -45,15 +45,13 @@ type Step struct {
 
 // String returns the step in words, such as "argument 2 of 3 of AND".
 func (s Step) String() string {
-	name := "NOT"
-	switch s.Form {
-	case FormNot:
-		return name
-	case FormAnd:
-		name = "AND"
-	case FormOr:
+	if s.Form == FormNot {
+		return "NOT"
+	}
+	name := "AND"
+	if s.Form == FormOr {
 		name = "OR"
-	case FormXor:
+	} else if s.Form == FormXor {
 		name = "XOR"
 	}
 	return "argument " + strconv.Itoa(s.Argument+1) + " of " + strconv.Itoa(s.Of) + " of " + name
