@@ -48,13 +48,7 @@ func (s Step) String() string {
 	if s.Form == FormNot {
 		return "NOT"
 	}
-	name := "AND"
-	if s.Form == FormOr {
-		name = "OR"
-	} else if s.Form == FormXor {
-		name = "XOR"
-	}
-	return "argument " + strconv.Itoa(s.Argument+1) + " of " + strconv.Itoa(s.Of) + " of " + name
+	return "argument " + strconv.Itoa(s.Argument+1) + " of " + strconv.Itoa(s.Of) + " of " + s.Form.String()
 }
 
 // String returns the reason in words, such as "price > 10 is false: price is 7".

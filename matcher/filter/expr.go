@@ -13,6 +13,25 @@ const (
 	FormNot
 )
 
+// String returns the word of a connective, or what else the form is.
+func (f Form) String() string {
+	switch f {
+	case FormAnd:
+		return "AND"
+	case FormOr:
+		return "OR"
+	case FormXor:
+		return "XOR"
+	case FormNot:
+		return "NOT"
+	case FormPredicate:
+		return "predicate"
+	case FormConstant:
+		return "constant"
+	}
+	return "no form"
+}
+
 // Expr is a boolean expression over predicates, as it was written. It is
 // immutable; expressions may share parts. The zero Expr is TRUE.
 //
