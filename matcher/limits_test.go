@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/scbr/scbr/matcher/filter"
+	"github.com/scbr/scbr/matcher/matchtest"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
@@ -84,6 +85,66 @@ func TestRemovalNeedsNoBudget(t *testing.T) {
 			require.Zero(t, st.Subscriptions+st.Filters+st.Clusters+st.Pages+st.Blocks+st.Names+st.Strings)
 		}
 	}
+}
+
+// grumpy is a Memory that gives its own reason for refusing.
+type grumpy struct{ *HeapMemory }
+
+var errGrumpy = errors.New("no more pages")
+
+func (g grumpy) Commit(n int) error {
+	if g.HeapMemory.Commit(n) != nil {
+		return errGrumpy
+	}
+	return nil
+}
+
+// TestErrorsSayWhy: an error is of its kind, names the operation, and hands on
+// what the Memory said.
+func TestErrorsSayWhy(t *testing.T) {
+	_, err := New(NewHeapMemory(100, 100), Config{})
+	require.EqualError(t, err, "matcher: new: unusable memory")
+	s, err := New(grumpy{NewHeapMemory(1<<20, 4096)}, Config{MaxPerOwner: 1000})
+	require.NoError(t, err)
+	for i := uint64(0); err == nil; i++ {
+		_, err = s.Insert(parse(t, fmt.Sprintf("x = %d", i)), i)
+	}
+	require.ErrorIs(t, err, ErrBudget)
+	require.ErrorIs(t, err, errGrumpy)
+	require.NotErrorIs(t, err, ErrOwnerQuota)
+	require.EqualError(t, err, "matcher: allocate: memory budget used up: no more pages")
+	require.Equal(t, "owner has all the subscriptions it may have", OwnerQuota.String())
+	require.Equal(t, "unknown fault", Kind(99).String())
+}
+
+// TestTouched: a Memory that wants to know is told of everything that a match
+// reads, which changes no answer: of an event that nothing admits little more
+// than the way to its cluster, of one that matches much the tags as well.
+func TestTouched(t *testing.T) {
+	mem := matchtest.NewPageCounter(NewHeapMemory(1<<24, 1<<24))
+	s, err := New(mem, Config{Seed: 4})
+	require.NoError(t, err)
+	for i := range uint64(20_000) {
+		_, err := s.Insert(parse(t, fmt.Sprintf("k = %d AND x BETWEEN %d AND %d", i%7, i, i+500)), i)
+		require.NoError(t, err)
+	}
+	event := func(k, x int64) filter.Event {
+		e, err := filter.NewEvent(filter.Attribute{Name: "k", Value: filter.Int(k)}, filter.Attribute{Name: "x", Value: filter.Int(x)})
+		require.NoError(t, err)
+		return e
+	}
+	pages := func(k, x int64, want int) int {
+		mem.Reset()
+		e := event(k, x)
+		require.Len(t, s.Match(&e, nil), want)
+		return mem.Pages()
+	}
+	none, few, many := pages(9, 5, 0), pages(3, 30_000, 0), pages(3, 10_000, 72)
+	require.Greater(t, none, 0)
+	require.Greater(t, few, none)
+	require.Greater(t, many, few)
+	require.Less(t, many, 40, "a small part of all pages")
+	require.Greater(t, s.Stats().Bytes, int64(150*4096))
 }
 
 // TestUnknownHandles: what names no subscription is refused and changes nothing.

@@ -17,8 +17,6 @@ type Attribute struct {
 type Event struct {
 	attrs []Attribute
 	keys  []uint64 // of the names, in the same order
-	shape uint64
-	long  bool
 }
 
 // NewEvent builds an event from attributes in any order. It refuses a duplicate
@@ -58,15 +56,12 @@ func NewEvent(attrs ...Attribute) (Event, error) {
 
 // addKey extends what is known of the names by the next one.
 func (e *Event) addKey(name string) {
-	k := NameKey(name)
-	e.keys = append(e.keys, k)
-	e.shape = mixShape(e.shape, k)
-	e.long = e.long || k>>63 != 0
+	e.keys = append(e.keys, NameKey(name))
 }
 
 // reset makes the event empty and keeps its storage.
 func (e *Event) reset() {
-	e.attrs, e.keys, e.shape, e.long = e.attrs[:0], e.keys[:0], 0, false
+	e.attrs, e.keys = e.attrs[:0], e.keys[:0]
 }
 
 // Len returns the number of attributes.
@@ -84,14 +79,6 @@ func (e *Event) ValueAt(i int) *Value { return &e.attrs[i].Value }
 // Keys returns the NameKey of each attribute, in the order of At. Nobody may
 // change them.
 func (e *Event) Keys() []uint64 { return e.keys }
-
-// Shape returns a mix of the keys that depends on their order: events with the
-// same names have the same shape, and others rarely do.
-func (e *Event) Shape() uint64 { return e.shape }
-
-// LongNames reports whether some name is longer than seven bytes, so that its
-// key does not tell it from every other name.
-func (e *Event) LongNames() bool { return e.long }
 
 // Get returns the value of an attribute, and whether the event has it.
 func (e *Event) Get(name string) (Value, bool) {

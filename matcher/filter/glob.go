@@ -6,14 +6,6 @@ import (
 	"unicode/utf8"
 )
 
-// MatchPattern tries a string on a pattern that AppendBinary produced; what
-// follows the pattern is ignored. It allocates nothing and never goes back
-// beyond the last %, so its time is at most the product of both lengths.
-func MatchPattern(encoded []byte, s string) bool {
-	p, _ := borrowPattern(encoded)
-	return p.matches(s)
-}
-
 // borrowPattern reads a trusted pattern without copying, and returns its size.
 func borrowPattern(b []byte) (Pattern, int) {
 	n := patternHeader + int(binary.BigEndian.Uint16(b[1:]))

@@ -52,8 +52,3 @@ func foldShape(a, b uint64) uint64 {
 	hi, lo := bits.Mul64(a, b)
 	return hi ^ lo
 }
-
-// mixShape extends a shape by one key.
-func mixShape(shape, key uint64) uint64 {
-	return (bits.RotateLeft64(shape, 23) ^ key) * fnvOffset
-}

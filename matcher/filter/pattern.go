@@ -38,12 +38,6 @@ type Pattern struct {
 	negative bool
 }
 
-// Kind returns what the pattern asks.
-func (p Pattern) Kind() PatternKind { return p.kind }
-
-// Negative reports whether the string must not be as the pattern says.
-func (p Pattern) Negative() bool { return p.negative }
-
 // Text returns the pattern's text; that of PatternLike is written as in LIKE.
 func (p Pattern) Text() string {
 	if p.kind != PatternLike {
@@ -83,7 +77,7 @@ func (p Pattern) compareTo(q Pattern) int {
 	return strings.Compare(p.text, q.text)
 }
 
-// AppendBinary appends the pattern for MatchPattern: u8 kind, with 0x80 if it is
+// AppendBinary appends the pattern: u8 kind, with 0x80 if it is
 // negative, u16 length and the text. In the text of PatternLike the bytes 0xff
 // and 0xfe stand for % and _.
 func (p Pattern) AppendBinary(dst []byte) []byte {
