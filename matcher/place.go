@@ -97,8 +97,8 @@ func (s *Store) fits(b *block, sep uint64, l *lane, d *dict) (ok bool, mixed uin
 func (s *Store) putSlowly(c uint32, at, cut int, t *draft, l *lane) (uint32, error) {
 	if t.d.n+t.d.missing(l) > noSlot {
 		d := &s.work.fitted
-		s.fitDict(t, d, true)          // without what no lane mentions any more
-		if d.n+d.missing(l) > noSlot { // so there are several lanes
+		s.fitDict(t, d, keptCells, true) // without what no lane mentions any more
+		if d.n+d.missing(l) > noSlot {   // so there are several lanes
 			return s.divide(c, at, cut, t, l)
 		}
 		if err := s.rebuild(t, d); err != nil {
@@ -118,7 +118,11 @@ func (s *Store) putSlowly(c uint32, at, cut int, t *draft, l *lane) (uint32, err
 		return s.finish(c, at, cut, 1, t, u)
 	}
 	if t.lanes >= 2*t.fitted {
-		if err := s.refit(t); err != nil {
+		kept := byte(keptCells)
+		if s.a.clusterPages(c) > 1 {
+			kept = sharedCells
+		}
+		if err := s.refit(t, kept); err != nil {
 			return 0, err
 		}
 	}

@@ -5,9 +5,9 @@ import "math/bits"
 // refit fits the scales of a page to its lanes, and rebuilds its blocks if that
 // changes any. A page keeps what serves it, so that pages which were one still
 // have their attributes and scales in common, and readers compute cells once.
-func (s *Store) refit(t *draft) error {
+func (s *Store) refit(t *draft, kept byte) error {
 	d := &s.work.fitted
-	s.fitDict(t, d, false)
+	s.fitDict(t, d, kept, false)
 	if *d == t.d {
 		t.fitted = t.lanes
 		return nil
@@ -41,7 +41,7 @@ func (s *Store) rebuild(t *draft, d *dict) error {
 
 // fitDict chooses the attributes and scales for the blocks of a draft: with
 // prune, or where many are not used any more, only the attributes that are.
-func (s *Store) fitDict(t *draft, d *dict, prune bool) {
+func (s *Store) fitDict(t *draft, d *dict, kept byte, prune bool) {
 	used := uint32(0)
 	for _, ref := range t.refs[:t.n] {
 		b := s.a.block(ref)
@@ -57,7 +57,7 @@ func (s *Store) fitDict(t *draft, d *dict, prune bool) {
 	}
 	s.sampleDraft(t, d)
 	for i := range d.n {
-		d.scale[i] = fitLike(s.work.attrEnds[i], d.scale[i])
+		d.scale[i] = fitLike(s.work.attrEnds[i], d.scale[i], kept)
 	}
 }
 
@@ -119,7 +119,7 @@ func (s *Store) splitDraft(t, u *draft) error {
 			b := s.a.block(ref)
 			x.lanes += b.n
 		}
-		if err := s.refit(x); err != nil {
+		if err := s.refit(x, sharedCells); err != nil {
 			return err
 		}
 	}

@@ -298,5 +298,5 @@ func (s *Store) refitTo(u, t *draft) error {
 	}
 	t.d = d
 	t.lanes += u.lanes
-	return s.refit(t)
+	return s.refit(t, sharedCells)
 }

@@ -67,9 +67,12 @@ const (
 	sampleLanes = 256
 	sampleEnds  = 64
 	// fittedCells is how many cells lie between the ends that a scale is fitted
-	// to, and keptCells how many are enough not to fit it anew.
+	// to, and keptCells how many are enough not to fit it anew. Where a cluster
+	// has several pages fewer do: a page is one part of it in order, and its
+	// scales are better shared with the others than finer.
 	fittedCells = numberCells * 3 / 4
 	keptCells   = numberCells * 5 / 9
+	sharedCells = numberCells / 8
 )
 
 // fit makes a scale for numbers like those in ends, which it rearranges. Some at
@@ -81,16 +84,16 @@ func fit(ends []float64) scale {
 	return fitInner(innerEnds(ends))
 }
 
-// fitLike is fit, unless there is a scale that is nearly as fine for these
+// fitLike is fit, unless there is a scale that has so many cells for these
 // numbers and has them all inside.
-func fitLike(ends []float64, old scale) scale {
+func fitLike(ends []float64, old scale, kept byte) scale {
 	if len(ends) == 0 {
 		return old
 	}
 	inner := innerEnds(ends)
 	c := fitInner(inner)
 	lo, hi := old.cell(inner[0]), old.cell(inner[len(inner)-1])
-	if (old.step < 0) == (c.step < 0) && lo > cellFirst && hi < cellLast && hi-lo >= keptCells {
+	if (old.step < 0) == (c.step < 0) && lo > cellFirst && hi < cellLast && hi-lo >= kept {
 		return old
 	}
 	return c
