@@ -1,6 +1,6 @@
 // Package matcher finds the subscriptions whose filter an event satisfies. It
 // is a containment poset with an equality index, held entirely in a
-// pointer-free arena behind the [Memory] interface; DESIGN.md says how and why.
+// pointer-free arena behind the [Memory] interface; docs/MATCHER.md says how and why.
 //
 // Filters and events come from clients and may be hostile. The package promises
 // the exact answer for all of them, whatever their order and number; that an

@@ -87,6 +87,36 @@ func TestRemovalNeedsNoBudget(t *testing.T) {
 	}
 }
 
+// TestRemovalOfManyNamesNeedsNoBudget: the same where each filter has up to sixty
+// names of its own, all of which go with it.
+func TestRemovalOfManyNamesNeedsNoBudget(t *testing.T) {
+	for seed := range uint64(20) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		s := newStore(t, 64<<10+int(seed)*5000, Config{Seed: seed})
+		if seed%2 == 1 {
+			defer s.NewReader().Close()
+		}
+		var handles []Handle
+		for i := 0; ; i++ {
+			var terms []string
+			for k := range 1 + r.IntN(60) {
+				terms = append(terms, fmt.Sprintf("n%d_%d > %d", i, k, k))
+			}
+			h, err := s.Insert(parse(t, strings.Join(terms, " AND ")), uint64(i))
+			if err != nil {
+				require.ErrorIs(t, err, ErrBudget)
+				break
+			}
+			handles = append(handles, h)
+		}
+		r.Shuffle(len(handles), func(i, j int) { handles[i], handles[j] = handles[j], handles[i] })
+		for _, h := range handles {
+			require.NoError(t, s.Remove(h))
+		}
+		check(t, s)
+	}
+}
+
 // grumpy is a Memory that gives its own reason for refusing.
 type grumpy struct{ *HeapMemory }
 
