@@ -42,9 +42,9 @@ type event struct {
 // position is where a value lies, as far as cells and halves need it. A value
 // that is not a number has its cell, not 0, on every scale.
 type position struct {
-	line, curve float64
-	half        int32
-	cell        byte
+	line float64
+	half int32
+	cell byte
 }
 
 // cellText marks a string whose cell is not known yet; it is none of a string.
@@ -124,10 +124,9 @@ func (ev *event) setPosition(i int) {
 	case filter.TypeInt:
 		n := v.Int()
 		*x = position{line: float64(n), half: halfInt(n)}
-		x.curve = ordinal(x.line)
 	case filter.TypeFloat:
 		f := v.Float()
-		*x = position{line: f, half: halfFloat(f), curve: ordinal(f)}
+		*x = position{line: f, half: halfFloat(f)}
 	case filter.TypeString:
 		x.cell = cellText
 	default:
@@ -178,7 +177,7 @@ func (r *Reader) cell(i uint8, c scale) byte {
 func (v *position) on(base, step float64) byte {
 	f := v.line
 	if step < 0 {
-		f, step = v.curve, -step
+		f, step = ordinal(f), -step
 	}
 	return cellAt((f - base) * step)
 }
