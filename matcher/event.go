@@ -32,11 +32,18 @@ type event struct {
 	// where finds an attribute by its name's record: name | index, in an open
 	// hash table that always has empty places.
 	where  [eventPlaces]uint64
-	filled [filter.MaxAttributes]uint8 // places in use
-	n      int
-	names  [filter.MaxAttributes]uint32
+	filled [filter.MaxAttributes]uint8  // places in use
+	names  [filter.MaxAttributes]uint32 // 0: no filter mentions it
 	values [filter.MaxAttributes]position
-	keyed  [filter.MaxAttributes]uint8 // attributes that key clusters
+	// What the names are resolved for: keys, and the version of the root, plus one.
+	keys      [filter.MaxAttributes]uint64
+	keyN      int
+	version   uint32
+	long      bool                        // some key is not the name itself
+	mentioned [filter.MaxAttributes]uint8 // attributes that filters mention
+	n         int
+	keyed     [filter.MaxAttributes]uint8 // attributes that key clusters
+	keyedN    int
 }
 
 // position is where a value lies, as far as cells and halves need it. A value
@@ -65,39 +72,68 @@ func (ev *event) find(name uint32) uint8 {
 }
 
 // resolve looks up the names of an event, and returns its attributes that key
-// clusters.
+// clusters. An event with the names of the one before needs no looking up.
 func (r *Reader) resolve(root *[rootHalves]uint32, e *filter.Event) []uint8 {
+	ev := &r.event
+	ev.e, r.dict = e, nil
+	keys, version := e.Keys(), root[rootVersion]+1
+	if ev.version != version || !slices.Equal(keys, ev.keys[:ev.keyN]) || ev.long && !r.sameLong(root) {
+		ev.version, ev.keyN, ev.long = version, copy(ev.keys[:], keys), false
+		r.resolveNames(root, keys)
+	}
+	for _, i := range ev.mentioned[:ev.n] {
+		ev.setPosition(int(i))
+	}
+	return ev.keyed[:ev.keyedN]
+}
+
+// sameLong reports whether the names whose key is only a hash are those that
+// were resolved.
+func (r *Reader) sameLong(root *[rootHalves]uint32) bool {
+	ev, a := &r.event, &r.s.a
+	for i, key := range ev.keys[:ev.keyN] {
+		if key>>63 == 0 {
+			continue
+		}
+		name := ev.e.NameAt(i)
+		switch p := ev.names[i]; {
+		case p != 0 && a.text(p) != name, p == 0 && a.lookUp(root[rootNames], r.s.hash.text(name), name) != 0:
+			return false
+		}
+	}
+	return true
+}
+
+func (r *Reader) resolveNames(root *[rootHalves]uint32, keys []uint64) {
 	ev := &r.event
 	for _, h := range ev.filled[:ev.n] {
 		ev.where[h] = 0
 	}
-	ev.e, ev.n, r.dict = e, 0, nil
-	keyed := ev.keyed[:0]
-	version := root[rootVersion] + 1
-	for i, key := range e.Keys() {
+	ev.n, ev.keyedN = 0, 0
+	for i, key := range keys {
 		c := &r.names[bits.RotateLeft64(key*0x9e3779b97f4a7c15, 7)%nameCache]
 		name := c.name
-		if c.version != version || c.key != key || key>>63 != 0 {
-			name = r.resolveSlowly(root, c, key, e.NameAt(i))
+		if c.version != ev.version || c.key != key || key>>63 != 0 {
+			name = r.resolveSlowly(root, c, key, ev.e.NameAt(i))
+			ev.long = ev.long || key>>63 != 0
 		}
+		ev.names[i] = name &^ keyedBit
 		if name == 0 {
 			continue
 		}
 		if name&keyedBit != 0 {
 			name &^= keyedBit
-			keyed = append(keyed, uint8(i))
+			ev.keyed[ev.keyedN] = uint8(i)
+			ev.keyedN++
 		}
-		ev.names[i] = name
-		ev.setPosition(i)
 		h := namePlace(name)
 		for ev.where[h] != 0 {
 			h = (h + 1) % eventPlaces
 		}
 		ev.where[h] = pack(name, uint32(i))
-		ev.filled[ev.n] = h
+		ev.filled[ev.n], ev.mentioned[ev.n] = h, uint8(i)
 		ev.n++
 	}
-	return keyed
 }
 
 // resolveSlowly looks a name up and remembers it. The key of a long name is only

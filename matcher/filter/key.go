@@ -42,13 +42,13 @@ func longNameKey(name string) uint64 {
 	h := uint64(fnvOffset) ^ uint64(len(name))
 	tail := le64(name[len(name)-8:])
 	for len(name) > 8 {
-		h = foldShape(h^le64(name), fnvPrime<<16|fnvOffset&0xffff)
+		h = foldKey(h^le64(name), fnvPrime<<16|fnvOffset&0xffff)
 		name = name[8:]
 	}
-	return foldShape(h^tail, fnvOffset) | longKey
+	return foldKey(h^tail, fnvOffset) | longKey
 }
 
-func foldShape(a, b uint64) uint64 {
+func foldKey(a, b uint64) uint64 {
 	hi, lo := bits.Mul64(a, b)
 	return hi ^ lo
 }
