@@ -43,13 +43,18 @@ func domainCommand() *cobra.Command {
 
 func domainInitCommand() *cobra.Command {
 	var dir, name string
+	var secret passphrase
 	cmd := &cobra.Command{
 		Use:   "init [DIR] --name NAME",
 		Short: "Make the authority key and the domain file of a new domain",
 		Long: `Writes DIR/authority.key, which signs grants and must stay with the authority,
 and DIR/domain.json, which clients and routers pin: whoever changes the one a
 client uses decides whom that client trusts, so hand it out by a path you trust.
-Existing files are never overwritten.`,
+Existing files are never overwritten.
+
+authority.key is encrypted with a passphrase (age format) that is asked for on a
+terminal, or read from --passphrase-file. Without one it is written as it is, and
+whoever reads the file can sign grants.`,
 		Example: `  scbr domain init ./exchange --name exchange.example
   scbr domain init --dir ./exchange --name exchange.example`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -62,15 +67,16 @@ Existing files are never overwritten.`,
 			if len(args) == 1 {
 				dir = args[0]
 			}
-			return domainInit(cmd, cmp.Or(dir, os.Getenv(envDir)), name)
+			return domainInit(cmd, cmp.Or(dir, os.Getenv(envDir)), name, &secret)
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "directory to write into (default $"+envDir+")")
 	cmd.Flags().StringVar(&name, "name", "", "name of the domain, such as exchange.example (required)")
+	secret.flag(cmd.Flags(), authorityKeyFile)
 	return cmd
 }
 
-func domainInit(cmd *cobra.Command, dir, name string) error {
+func domainInit(cmd *cobra.Command, dir, name string, secret *passphrase) error {
 	switch {
 	case dir == "":
 		return usagef("no directory: scbr domain init DIR --name NAME")
@@ -87,6 +93,9 @@ func domainInit(cmd *cobra.Command, dir, name string) error {
 	}
 	key, err := keyx.MarshalPrivateKeyPEM(private)
 	if err != nil {
+		return err
+	}
+	if key, err = secret.seal(cmd, authorityKeyFile, key); err != nil {
 		return err
 	}
 	const next = "choose a directory that can be made, or is there and yours to write"

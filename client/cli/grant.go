@@ -30,6 +30,7 @@ type grantFlags struct {
 	valid                  time.Duration
 	maxSubscriptions       uint32
 	key, out               string
+	passphrase             passphrase
 }
 
 func grantCommand() *cobra.Command {
@@ -63,6 +64,7 @@ only PREFIX.grant is written. Existing files are never overwritten.`,
 	f.Uint32Var(&g.maxSubscriptions, "max-subscriptions", 0, "subscriptions at once (0: the enclave's own limit)")
 	f.StringVar(&g.key, "key", "", "public key of the client in PEM, instead of making a key pair")
 	f.StringVar(&g.out, "out", "", "prefix of the files to write (required)")
+	g.passphrase.flag(f, "the authority's key")
 	return cmd
 }
 
@@ -71,7 +73,7 @@ func (g *grantFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	authority, domain, err := g.authorityAndDomain()
+	authority, domain, err := g.authorityAndDomain(cmd)
 	if err != nil {
 		return err
 	}
@@ -133,7 +135,7 @@ func (g *grantFlags) grant() (keyx.Grant, error) {
 	}, nil
 }
 
-func (g *grantFlags) authorityAndDomain() (ed25519.PrivateKey, keyx.Domain, error) {
+func (g *grantFlags) authorityAndDomain(cmd *cobra.Command) (ed25519.PrivateKey, keyx.Domain, error) {
 	dir := cmp.Or(g.dir, os.Getenv(envDir))
 	if dir == "" && (g.authority == "" || g.domain == "") {
 		return nil, keyx.Domain{}, usagef("no domain: give --dir DIR, or --authority FILE and --domain FILE (scbr domain init makes one)")
@@ -143,6 +145,9 @@ func (g *grantFlags) authorityAndDomain() (ed25519.PrivateKey, keyx.Domain, erro
 	b, err := os.ReadFile(keyFile) //nolint:gosec // the path is the user's own
 	if err != nil {
 		return nil, keyx.Domain{}, badPath(err, "check --dir or --authority: "+authorityKeyFile+" is what scbr domain init made for the authority")
+	}
+	if b, err = g.passphrase.open(cmd, keyFile, b); err != nil {
+		return nil, keyx.Domain{}, err
 	}
 	key, err := keyx.ParsePrivateKeyPEM(b)
 	if err != nil {
