@@ -180,9 +180,9 @@ func TestDialRefusals(t *testing.T) {
 		{"other key than the grant's", func(_ *testing.T, f *fake) { f.cfg.Key = otherKey }, Kind(keyx.KindBadProof)},
 		{"config of another authority", func(t *testing.T, f *fake) {
 			// The honest measurement, booted by a host with its own authority.
-			public, author, err := ed25519.GenerateKey(rand.Reader)
+			author, err := keyx.NewAuthority(rand.Reader)
 			require.NoError(t, err)
-			f.domain.Authorities = []ed25519.PublicKey{public}
+			f.domain.Authorities = []keyx.AuthorityKey{author.Public()}
 			f.author = author
 			f.boot()
 		}, Kind(keyx.KindConfigMismatch)},

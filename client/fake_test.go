@@ -26,7 +26,7 @@ import (
 type fake struct {
 	tb     testing.TB
 	domain keyx.Domain
-	author ed25519.PrivateKey
+	author keyx.Authority
 	plat   *sim.Platform
 	id     *keyx.Identity
 	cfg    Config
@@ -48,11 +48,11 @@ type fake struct {
 }
 
 func newFake(tb testing.TB, adjust ...func(*keyx.Grant)) *fake {
-	public, author, err := ed25519.GenerateKey(rand.Reader)
+	author, err := keyx.NewAuthority(rand.Reader)
 	require.NoError(tb, err)
 	f := &fake{
 		tb: tb, author: author,
-		domain:   keyx.Domain{Name: "test.example", Authorities: []ed25519.PublicKey{public}},
+		domain:   keyx.Domain{Name: "test.example", Authorities: []keyx.AuthorityKey{author.Public()}},
 		sessions: make(chan *fakeSession, 16),
 	}
 	files, err := sim.Create(rand.Reader, time.Now())

@@ -3,7 +3,6 @@ package client
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"io"
 	"sync/atomic"
@@ -340,7 +339,7 @@ func TestHopelessAttemptsEndTheClient(t *testing.T) {
 			attempts int // 0: more than any bound
 		}{
 			"the grant, as the router says": {func(f *fake) { f.refuseAt, f.refuseAs = wire.TypeHello, wire.Kind(keyx.KindBadGrant) }, Kind(keyx.KindBadGrant), maxRefusals},
-			"another enclave, as we see":    {func(f *fake) { f.domain.Authorities = []ed25519.PublicKey{bytes.Repeat([]byte{9}, 32)}; f.boot() }, Kind(keyx.KindConfigMismatch), maxRefusals},
+			"another enclave, as we see":    {func(f *fake) { f.domain.Authorities = []keyx.AuthorityKey{bytes.Repeat([]byte{9}, 32)}; f.boot() }, Kind(keyx.KindConfigMismatch), maxRefusals},
 			"unavailable":                   {func(f *fake) { f.refuseAt, f.refuseAs = wire.TypeHello, wire.Unavailable }, 0, 0},
 			"away":                          {func(f *fake) { f.closed = func() bool { return true } }, 0, 0},
 		} {

@@ -364,7 +364,7 @@ func TestErrorsSayNothing(t *testing.T) {
 	_, eventErr := filter.DecodeEvent(badEvent)
 	_, filterErr := filter.Decode(badFilter)
 	_, twiceErr := filter.NewEvent(filter.Attribute{Name: canary, Value: filter.Int(1)}, filter.Attribute{Name: canary, Value: filter.Int(2)})
-	_, grantErr := keyx.VerifyGrant(grantWithFilter(canary+" = '"+canary), keyx.Domain{Name: canary, Authorities: []ed25519.PublicKey{authority().Public().(ed25519.PublicKey)}}, epoch)
+	_, grantErr := keyx.VerifyGrant(grantWithFilter(canary+" = '"+canary), keyx.Domain{Name: canary, Authorities: []keyx.AuthorityKey{keyx.Ed25519Authority(authority()).Public()}}, epoch)
 	_, domainErr := keyx.ParseDomain([]byte(`{"name":"` + canary + `","` + canary + `":1}`))
 	_, headerErr := message.AppendHeader(nil, &message.Header{Attrs: bytes.Repeat([]byte(canary), message.MaxAttrsBytes)})
 	_, envelopeErr := message.AppendEnvelope(nil, &message.Envelope{CK: [32]byte([]byte(strings.Repeat("K", 32))), Subject: []byte(canary)})

@@ -45,7 +45,7 @@ type world struct {
 	core      *Core
 	now       time.Time
 	rand      *rand.ChaCha8
-	authority ed25519.PrivateKey
+	authority keyx.Authority
 	domain    keyx.Domain
 	lastConn  uint64
 	lastRef   uint64
@@ -55,8 +55,10 @@ type world struct {
 func newWorld(t testing.TB, change ...func(*Config)) *world {
 	t.Helper()
 	w := &world{t: t, now: epoch, rand: rng(7)}
-	w.authority = w.key()
-	w.domain = keyx.Domain{Name: "test", Authorities: []ed25519.PublicKey{w.authority.Public().(ed25519.PublicKey)}}
+	var err error
+	w.authority, err = keyx.NewAuthority(w.rand)
+	require.NoError(t, err)
+	w.domain = keyx.Domain{Name: "test", Authorities: []keyx.AuthorityKey{w.authority.Public()}}
 	cfg := Config{
 		Domain: w.domain, Router: routerName, Platform: machine(), Rand: rng(8),
 		Memory: matcher.NewHeapMemory(4<<20, 4<<20),
@@ -64,7 +66,6 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 	for _, f := range change {
 		f(&cfg)
 	}
-	var err error
 	w.core, err = New(cfg)
 	require.NoError(t, err)
 	w.step() // the first heartbeat, to nobody

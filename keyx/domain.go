@@ -19,7 +19,7 @@ const (
 	// MaxDomainKeys bounds each key list of a domain. Rotation needs two or three.
 	MaxDomainKeys = 16
 	// MaxDomainBytes bounds a domain file before it is parsed: both lists full, with room for white space.
-	MaxDomainBytes = 16 << 10
+	MaxDomainBytes = 64 << 10
 
 	configLabel = "scbr/config/v1"
 )
@@ -33,7 +33,7 @@ type RevocationPolicy struct {
 // started with it; its digest is part of the enclave's report data. Tuning limits are no part of it.
 type Domain struct {
 	Name        string
-	Authorities []ed25519.PublicKey // sign grants; the order has no meaning
+	Authorities []AuthorityKey      // sign grants; the order has no meaning
 	Endorsers   []ed25519.PublicKey // sign endorsements; the order has no meaning
 	Revocation  RevocationPolicy
 }
@@ -42,7 +42,7 @@ var (
 	errName      = errors.New("a name must be 1 to 255 bytes of printable UTF-8")
 	errNoKeys    = errors.New("at least one authority key is needed")
 	errKeyCount  = errors.New("too many keys")
-	errKeyLength = errors.New("a key must be 32 bytes")
+	errKeyLength = errors.New("a key must be 32 bytes, or an authority's 1984: Ed25519 and ML-DSA-65")
 	errKeyTwice  = errors.New("a key stands in a list twice, or in both")
 	errTooLong   = errors.New("too long")
 )
@@ -71,48 +71,74 @@ func (d Domain) Validate() error {
 	if len(d.Authorities) > MaxDomainKeys || len(d.Endorsers) > MaxDomainKeys {
 		return fail(op, KindBadMessage, errKeyCount)
 	}
-	all := sortedKeys(append(slices.Clone(d.Authorities), d.Endorsers...))
-	for i, k := range all {
+	for _, k := range d.Authorities {
+		if !k.valid() {
+			return fail(op, KindBadMessage, errKeyLength)
+		}
+	}
+	for _, k := range d.Endorsers {
 		if len(k) != ed25519.PublicKeySize {
 			return fail(op, KindBadMessage, errKeyLength)
 		}
-		if i > 0 && bytes.Equal(k, all[i-1]) {
-			return fail(op, KindBadMessage, errKeyTwice)
-		}
+	}
+	if !distinct(d.Authorities, d.Endorsers) {
+		return fail(op, KindBadMessage, errKeyTwice)
 	}
 	return nil
 }
 
-func sortedKeys(keys []ed25519.PublicKey) []ed25519.PublicKey {
+// distinct reports whether no Ed25519 key stands anywhere twice, be it as part of a hybrid key.
+func distinct(authorities []AuthorityKey, endorsers []ed25519.PublicKey) bool {
+	seen := map[string]bool{}
+	for _, k := range authorities {
+		seen[string(k.classic())] = true
+	}
+	for _, k := range endorsers {
+		seen[string(k)] = true
+	}
+	return len(seen) == len(authorities)+len(endorsers)
+}
+
+func sortedKeys[K ~[]byte](keys []K) []K {
 	out := slices.Clone(keys)
-	slices.SortFunc(out, func(a, b ed25519.PublicKey) int { return bytes.Compare(a, b) })
+	slices.SortFunc(out, func(a, b K) int { return bytes.Compare(a, b) })
 	return out
 }
 
+// lists are the keys of authorities and endorsers by what stands for them, each list in ascending
+// order.
+func (d Domain) lists() [2][][]byte {
+	var all [2][][]byte
+	for _, k := range d.Authorities {
+		id := k.ID()
+		all[0] = append(all[0], id[:])
+	}
+	for _, k := range d.Endorsers {
+		all[1] = append(all[1], k)
+	}
+	return [2][][]byte{sortedKeys(all[0]), sortedKeys(all[1])}
+}
+
 // encode is the configuration as it stands in a statement: lp8 name, then for authorities and
-// endorsers a count byte and the keys in ascending order, then the maximum age.
+// endorsers a count byte and the keys (of authorities: their IDs) in ascending order, then the maximum age.
 func (d Domain) encode() []byte {
 	b := appendLP8(nil, []byte(d.Name))
-	for _, list := range [][]ed25519.PublicKey{d.Authorities, d.Endorsers} {
+	for _, list := range d.lists() {
 		b = append(b, uint8(len(list)))
-		for _, k := range sortedKeys(list) {
+		for _, k := range list {
 			b = append(b, k...)
 		}
 	}
 	return binary.BigEndian.AppendUint32(b, d.Revocation.MaxAgeSeconds)
 }
 
-// Digest is the configuration digest: SHA-512 over the fields label, name, authority keys, endorser
+// Digest is the configuration digest: SHA-512 over the fields label, name, authority IDs, endorser
 // keys (each list concatenated in ascending order) and maximum age of a revocation list.
 func (d Domain) Digest() [64]byte {
 	b := appendField(nil, []byte(configLabel))
 	b = appendField(b, []byte(d.Name))
-	for _, list := range [][]ed25519.PublicKey{d.Authorities, d.Endorsers} {
-		var keys []byte
-		for _, k := range sortedKeys(list) {
-			keys = append(keys, k...)
-		}
-		b = appendField(b, keys)
+	for _, list := range d.lists() {
+		b = appendField(b, bytes.Join(list, nil))
 	}
 	var age [4]byte
 	binary.BigEndian.PutUint32(age[:], d.Revocation.MaxAgeSeconds)
@@ -143,7 +169,7 @@ func (d Domain) JSON() []byte {
 	return append(b, '\n')
 }
 
-func encodeKeys(keys []ed25519.PublicKey) []string {
+func encodeKeys[K ~[]byte](keys []K) []string {
 	out := make([]string, 0, len(keys))
 	for _, k := range sortedKeys(keys) {
 		out = append(out, base64.StdEncoding.EncodeToString(k))
@@ -167,10 +193,10 @@ func ParseDomain(b []byte) (Domain, error) {
 	}
 	d := Domain{Name: *f.Name, Revocation: RevocationPolicy{MaxAgeSeconds: *f.Revocation.MaxAgeSeconds}}
 	var err error
-	if d.Authorities, err = decodeKeys(*f.Authorities); err != nil {
+	if d.Authorities, err = decodeKeys[AuthorityKey](*f.Authorities); err != nil {
 		return Domain{}, fail(op, KindBadMessage, err)
 	}
-	if d.Endorsers, err = decodeKeys(*f.Endorsers); err != nil {
+	if d.Endorsers, err = decodeKeys[ed25519.PublicKey](*f.Endorsers); err != nil {
 		return Domain{}, fail(op, KindBadMessage, err)
 	}
 	if err := d.Validate(); err != nil {
@@ -179,14 +205,14 @@ func ParseDomain(b []byte) (Domain, error) {
 	return d, nil
 }
 
-func decodeKeys(list []string) ([]ed25519.PublicKey, error) {
+func decodeKeys[K ~[]byte](list []string) ([]K, error) {
 	if len(list) > MaxDomainKeys {
 		return nil, errKeyCount
 	}
-	var keys []ed25519.PublicKey
+	var keys []K
 	for _, s := range list {
 		k, err := base64.StdEncoding.Strict().DecodeString(s)
-		if err != nil || len(k) != ed25519.PublicKeySize || len(s) != base64.StdEncoding.EncodedLen(len(k)) {
+		if err != nil || len(s) != base64.StdEncoding.EncodedLen(len(k)) {
 			return nil, errKeyLength
 		}
 		keys = append(keys, k)

@@ -12,7 +12,7 @@ import (
 func testDomain() Domain {
 	return Domain{
 		Name:        "example",
-		Authorities: []ed25519.PublicKey{publicOf(testKey("a")), publicOf(testKey("b"))},
+		Authorities: []AuthorityKey{authorityOf(testKey("a")), authorityOf(testKey("b"))},
 		Endorsers:   []ed25519.PublicKey{publicOf(testKey("c"))},
 		Revocation:  RevocationPolicy{MaxAgeSeconds: 3600},
 	}
@@ -35,18 +35,20 @@ func TestDomainRoundTrip(t *testing.T) {
 func TestDomainDigest(t *testing.T) {
 	d := testDomain()
 	swapped := d
-	swapped.Authorities = []ed25519.PublicKey{d.Authorities[1], d.Authorities[0]}
+	swapped.Authorities = []AuthorityKey{d.Authorities[1], d.Authorities[0]}
 	require.Equal(t, d.Digest(), swapped.Digest(), "order has no meaning")
 	require.Equal(t, d.JSON(), swapped.JSON())
 	seen := map[[64]byte]bool{d.Digest(): true}
 	for name, edit := range map[string]func(*Domain){
 		"name":               func(d *Domain) { d.Name = "examplf" },
-		"authority added":    func(d *Domain) { d.Authorities = append(d.Authorities[:2:2], publicOf(testKey("d"))) },
+		"authority added":    func(d *Domain) { d.Authorities = append(d.Authorities[:2:2], authorityOf(testKey("d"))) },
 		"authority removed":  func(d *Domain) { d.Authorities = d.Authorities[:1] },
-		"authority replaced": func(d *Domain) { d.Authorities = []ed25519.PublicKey{d.Authorities[0], publicOf(testKey("d"))} },
+		"authority replaced": func(d *Domain) { d.Authorities = []AuthorityKey{d.Authorities[0], authorityOf(testKey("d"))} },
 		"endorser removed":   func(d *Domain) { d.Endorsers = nil },
-		"role of a key":      func(d *Domain) { d.Authorities, d.Endorsers = append(d.Authorities[:2:2], d.Endorsers[0]), nil },
-		"age":                func(d *Domain) { d.Revocation.MaxAgeSeconds++ },
+		"role of a key": func(d *Domain) {
+			d.Authorities, d.Endorsers = append(d.Authorities[:2:2], AuthorityKey(d.Endorsers[0])), nil
+		},
+		"age": func(d *Domain) { d.Revocation.MaxAgeSeconds++ },
 	} {
 		d := testDomain()
 		edit(&d)

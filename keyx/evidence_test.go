@@ -2,7 +2,6 @@ package keyx
 
 import (
 	"bytes"
-	"crypto/ed25519"
 	"slices"
 	"testing"
 
@@ -39,9 +38,9 @@ func TestConfigurationOfAnotherAuthority(t *testing.T) {
 	k := newKit(t)
 	host := testKey("host")
 	foreign := k.domain
-	foreign.Authorities = []ed25519.PublicKey{publicOf(host)}
+	foreign.Authorities = []AuthorityKey{authorityOf(host)}
 	both := k.domain
-	both.Authorities = append(slices.Clone(k.domain.Authorities), publicOf(host))
+	both.Authorities = append(slices.Clone(k.domain.Authorities), authorityOf(host))
 	for name, d := range map[string]Domain{"instead": foreign, "besides": both} {
 		t.Run(name, func(t *testing.T) {
 			cfg := k.identityConfig()

@@ -6,9 +6,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
-
-	"github.com/go-jose/go-jose/v4"
 
 	"github.com/scbr/scbr/matcher/filter"
 )
@@ -22,7 +21,10 @@ const (
 	MaxGrantNumber = 1<<53 - 1
 
 	grantType = "scbr/grant/v1"
-	popLabel  = "scbr/pop/v1"
+	// The algorithms of signatures, by their JOSE names (RFC 8037, draft-ietf-cose-dilithium).
+	algorithmEdDSA = "EdDSA"
+	algorithmMLDSA = "ML-DSA-65"
+	popLabel       = "scbr/pop/v1"
 )
 
 // Quotas are what a grant allows beyond filters. Zero means the enclave's own limit.
@@ -78,7 +80,7 @@ type quotasJSON struct {
 
 var (
 	errGrantFields    = errors.New("a field is missing or out of range")
-	errGrantForm      = errors.New("not a JWS in general JSON serialisation with one signature")
+	errGrantForm      = errors.New("not a JWS in general JSON serialisation with one or two signatures")
 	errGrantHeader    = errors.New("the protected header is not exactly alg and typ of a grant")
 	errGrantSignature = errors.New("no authority of the domain signed it")
 	errGrantFilter    = errors.New("a filter does not parse")
@@ -95,30 +97,23 @@ func (g Grant) validate() error {
 	return nil
 }
 
-// SignGrant signs g as an authority: a JWS in general JSON serialisation (RFC 7515, 7.2.1), algorithm
-// EdDSA, typ "scbr/grant/v1" in the protected header, the client's key as RFC 7800 cnf.
-func SignGrant(g Grant, authority ed25519.PrivateKey) ([]byte, error) {
+// SignGrant signs g as an authority: a JWS in general JSON serialisation (RFC 7515, 7.2.1) with the
+// signatures of all the authority's keys, first EdDSA, then ML-DSA-65; typ "scbr/grant/v1" in each
+// protected header, the client's key as RFC 7800 cnf.
+func SignGrant(g Grant, authority Authority) ([]byte, error) {
 	const op = "sign grant"
 	if err := g.validate(); err != nil {
 		return nil, fail(op, KindBadGrant, err)
 	}
-	if len(authority) != ed25519.PrivateKeySize {
-		return nil, fail(op, KindBadGrant, errKeySize)
+	public := authority.Public()
+	if public == nil {
+		return nil, fail(op, KindBadGrant, errNoAuthority)
 	}
 	payload, err := g.payload()
 	if err != nil {
 		return nil, fail(op, KindInternal, err)
 	}
-	opts := (&jose.SignerOptions{}).WithType(grantType)
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.EdDSA, Key: authority}, opts)
-	if err != nil {
-		return nil, fail(op, KindInternal, err)
-	}
-	signed, err := signer.Sign(payload)
-	if err != nil {
-		return nil, fail(op, KindInternal, err)
-	}
-	out, err := generalForm(signed.FullSerialize())
+	out, err := signJWS(payload, public.algorithms(), authority)
 	if err != nil {
 		return nil, fail(op, KindInternal, err)
 	}
@@ -166,19 +161,27 @@ type protectedHeader struct {
 	Type      string `json:"typ"`
 }
 
-// generalForm turns the flattened serialisation, which go-jose writes for one signature, into the
-// general one, which has room for a second.
-func generalForm(flat string) ([]byte, error) {
-	var f struct {
-		Payload   string `json:"payload"`
-		Protected string `json:"protected"`
-		Signature string `json:"signature"`
+// signJWS makes the general serialisation with a signature of each algorithm.
+func signJWS(payload []byte, algorithms []string, authority Authority) ([]byte, error) {
+	form := generalJWS{Payload: base64.RawURLEncoding.EncodeToString(payload)}
+	for _, algorithm := range algorithms {
+		header, err := json.Marshal(protectedHeader{Algorithm: algorithm, Type: grantType})
+		if err != nil {
+			return nil, err
+		}
+		s := jwsSignature{Protected: base64.RawURLEncoding.EncodeToString(header)}
+		signature, err := authority.sign(algorithm, signingInput(s.Protected, form.Payload))
+		if err != nil {
+			return nil, err
+		}
+		s.Signature = base64.RawURLEncoding.EncodeToString(signature)
+		form.Signatures = append(form.Signatures, s)
 	}
-	if err := json.Unmarshal([]byte(flat), &f); err != nil {
-		return nil, err
-	}
-	return json.Marshal(generalJWS{Payload: f.Payload, Signatures: []jwsSignature{{f.Protected, f.Signature}}})
+	return json.Marshal(form)
 }
+
+// signingInput is what a JWS signature is over (RFC 7515, 5.1).
+func signingInput(protected, payload string) []byte { return []byte(protected + "." + payload) }
 
 // VerifyGrant checks that an authority of d signed the grant, that it is meant for d and not past its
 // not-after. Errors: BadGrant, WrongDomain, GrantExpired. Nothing of an unverified grant is returned.
@@ -204,41 +207,62 @@ func VerifyGrant(jws []byte, d Domain, now time.Time) (Grant, error) {
 	return g, nil
 }
 
-// verifyJWS refuses every form of JWS but ours, before go-jose sees it, and returns the signed payload.
+// verifyJWS refuses every form of JWS but ours, and returns the payload that one of the domain's
+// authorities signed with all of its keys.
 func verifyJWS(jws []byte, d Domain) ([]byte, error) {
 	var form generalJWS
 	if err := strictJSON(jws, &form); err != nil {
 		return nil, err
 	}
-	if len(form.Signatures) != 1 {
+	if n := len(form.Signatures); n < 1 || n > 2 {
 		return nil, errGrantForm
 	}
-	var head protectedHeader
-	raw, err := strictBase64(form.Signatures[0].Protected)
+	payload, err := strictBase64(form.Payload)
 	if err != nil {
 		return nil, err
 	}
-	if err := strictJSON(raw, &head); err != nil {
-		return nil, err
-	}
-	if head.Algorithm != string(jose.EdDSA) || head.Type != grantType {
-		return nil, errGrantHeader
-	}
-	for _, s := range []string{form.Payload, form.Signatures[0].Signature} {
-		if _, err := strictBase64(s); err != nil {
+	algorithms := []string{algorithmEdDSA, algorithmMLDSA}[:len(form.Signatures)]
+	var signatures [2][]byte
+	for i, s := range form.Signatures {
+		if err := checkHeader(s.Protected, algorithms[i]); err != nil {
+			return nil, err
+		}
+		if signatures[i], err = strictBase64(s.Signature); err != nil {
 			return nil, err
 		}
 	}
-	parsed, err := jose.ParseSignedJSON(string(jws), []jose.SignatureAlgorithm{jose.EdDSA})
-	if err != nil {
-		return nil, errGrantForm
-	}
 	for _, key := range d.Authorities {
-		if payload, err := parsed.Verify(key); err == nil {
+		if slices.Equal(key.algorithms(), algorithms) && signedBy(key, &form, algorithms, signatures[:]) {
 			return payload, nil
 		}
 	}
 	return nil, errGrantSignature
+}
+
+// signedBy reports whether every signature is the key's.
+func signedBy(key AuthorityKey, form *generalJWS, algorithms []string, signatures [][]byte) bool {
+	for i, algorithm := range algorithms {
+		if !key.verify(algorithm, signingInput(form.Signatures[i].Protected, form.Payload), signatures[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// checkHeader refuses all but the one protected header that an algorithm has.
+func checkHeader(protected, algorithm string) error {
+	raw, err := strictBase64(protected)
+	if err != nil {
+		return err
+	}
+	var head protectedHeader
+	if err := strictJSON(raw, &head); err != nil {
+		return err
+	}
+	if head.Algorithm != algorithm || head.Type != grantType {
+		return errGrantHeader
+	}
+	return nil
 }
 
 // strictBase64 decodes base64url without padding, in its one canonical form.

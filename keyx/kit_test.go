@@ -29,6 +29,8 @@ func testKey(seed string) ed25519.PrivateKey {
 
 func publicOf(k ed25519.PrivateKey) ed25519.PublicKey { return k.Public().(ed25519.PublicKey) }
 
+func authorityOf(k ed25519.PrivateKey) AuthorityKey { return Ed25519Authority(k).Public() }
+
 func mustFilter(t testing.TB, text string) *filter.Filter {
 	f, err := filter.Parse(text)
 	require.NoError(t, err)
@@ -58,7 +60,7 @@ var testMeasurement = sha256.Sum256([]byte("the enclave"))
 
 func newKit(t testing.TB) *kit {
 	k := &kit{authority: testKey("authority"), client: testKey("client"), rand: fixedRand("kit")}
-	k.domain = Domain{Name: "example", Authorities: []ed25519.PublicKey{publicOf(k.authority)}}
+	k.domain = Domain{Name: "example", Authorities: []AuthorityKey{authorityOf(k.authority)}}
 	k.grant = Grant{
 		Subject: "alice", Key: publicOf(k.client), Domain: k.domain.Name,
 		Publish: mustFilter(t, "symbol = 'HAL' AND price < 50.5"), Subscribe: mustFilter(t, "TRUE"),
@@ -71,7 +73,7 @@ func newKit(t testing.TB) *kit {
 }
 
 func (k *kit) sign(t testing.TB, g Grant) []byte {
-	jws, err := SignGrant(g, k.authority)
+	jws, err := SignGrant(g, Ed25519Authority(k.authority))
 	require.NoError(t, err)
 	return jws
 }

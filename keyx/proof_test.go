@@ -12,7 +12,7 @@ import (
 func TestGrantsAndProofs(t *testing.T) {
 	k := newKit(t)
 	other := testKey("mallory")
-	foreign, err := SignGrant(k.grant, other)
+	foreign, err := SignGrant(k.grant, Ed25519Authority(other))
 	require.NoError(t, err)
 	elsewhere := k.grant
 	elsewhere.Domain = "elsewhere"

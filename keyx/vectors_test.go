@@ -140,7 +140,7 @@ func (v *vectors) compute(t *testing.T) {
 	jws, err := SignGrant(Grant{
 		Subject: "alice", Key: publicOf(client), Domain: domain.Name, Publish: mustFilter(t, "symbol = 'HAL' AND price < 50.5"),
 		Subscribe: mustFilter(t, "TRUE"), Quotas: Quotas{MaxSubscriptions: 100}, NotAfter: now.AddDate(1, 0, 0), Serial: 7,
-	}, ed25519.NewKeyFromSeed(v.AuthoritySeed))
+	}, Ed25519Authority(ed25519.NewKeyFromSeed(v.AuthoritySeed)))
 	require.NoError(t, err)
 	o := &v.Out
 	o.Grant = string(jws)

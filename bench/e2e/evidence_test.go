@@ -47,7 +47,7 @@ func TestDialRefusesForeignEnclaves(t *testing.T) {
 			kind:   keyx.KindEvidenceRefused, check: quote.CheckPolicy,
 		},
 		"honest measurement, another authority's key": {
-			world: func(s *setup) { s.enclaveDomain = domainOf(newKey(&testing.T{})) },
+			world: func(s *setup) { s.enclaveDomain = domainOf(newAuthority(&testing.T{})) },
 			kind:  keyx.KindConfigMismatch,
 		},
 		"another domain": {

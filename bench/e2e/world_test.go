@@ -43,7 +43,7 @@ type setup struct {
 // world is a running system and the keys of its owner.
 type world struct {
 	t         *testing.T
-	authority ed25519.PrivateKey
+	authority keyx.Authority
 	domain    keyx.Domain
 	policy    quote.Policy
 	addr      string
@@ -59,13 +59,20 @@ func newKey(t *testing.T) ed25519.PrivateKey {
 	return key
 }
 
-func domainOf(key ed25519.PrivateKey) keyx.Domain {
-	return keyx.Domain{Name: domainName, Authorities: []ed25519.PublicKey{key.Public().(ed25519.PublicKey)}}
+func newAuthority(t *testing.T) keyx.Authority {
+	t.Helper()
+	a, err := keyx.NewAuthority(rand.Reader)
+	require.NoError(t, err)
+	return a
+}
+
+func domainOf(a keyx.Authority) keyx.Domain {
+	return keyx.Domain{Name: domainName, Authorities: []keyx.AuthorityKey{a.Public()}}
 }
 
 func start(t *testing.T, change ...func(*setup)) *world {
 	t.Helper()
-	w := &world{t: t, authority: newKey(t)}
+	w := &world{t: t, authority: newAuthority(t)}
 	w.domain = domainOf(w.authority)
 	s := &setup{enclaveDomain: w.domain, platform: sim.Config{Measurement: [32]byte{1, 2, 3}}, capture: &capture{}}
 	for _, f := range change {

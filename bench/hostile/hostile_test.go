@@ -55,7 +55,7 @@ type domain struct {
 func newDomain(t *testing.T) *domain {
 	public, authority, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
-	d := &domain{authority: authority, domain: keyx.Domain{Name: domainName, Authorities: []ed25519.PublicKey{public}}}
+	d := &domain{authority: authority, domain: keyx.Domain{Name: domainName, Authorities: []keyx.AuthorityKey{keyx.AuthorityKey(public)}}}
 	files, err := sim.Create(rand.Reader, bubble)
 	require.NoError(t, err)
 	d.platform, err = sim.Load(files, sim.Config{Measurement: [32]byte{1}})
@@ -67,7 +67,7 @@ func newDomain(t *testing.T) *domain {
 		grant, err := keyx.SignGrant(keyx.Grant{
 			Subject: fmt.Sprint("client-", n), Key: key, Domain: domainName, Publish: &all, Subscribe: &all,
 			NotAfter: bubble.Add(time.Hour), Serial: 1,
-		}, authority)
+		}, keyx.Ed25519Authority(authority))
 		require.NoError(t, err)
 		d.configs = append(d.configs, client.Config{
 			Addr: "host", Domain: d.domain, Policy: d.platform.Policy(), Router: routerName, Grant: grant, Key: private, NoReconnect: true,

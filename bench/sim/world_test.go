@@ -64,7 +64,7 @@ func newWorld(t *testing.T, n *network, mtu int) *world {
 	t.Helper()
 	public, authority, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
-	w := &world{t: t, net: n, authority: authority, domain: keyx.Domain{Name: domainName, Authorities: []ed25519.PublicKey{public}}}
+	w := &world{t: t, net: n, authority: authority, domain: keyx.Domain{Name: domainName, Authorities: []keyx.AuthorityKey{keyx.AuthorityKey(public)}}}
 	files, err := sim.Create(rand.Reader, time.Now())
 	require.NoError(t, err)
 	w.platform, err = sim.Load(files, sim.Config{Measurement: [32]byte{1}})
@@ -130,7 +130,7 @@ func (w *world) config(subject string, mtu int) client.Config {
 	all := w.filter("TRUE")
 	grant, err := keyx.SignGrant(keyx.Grant{
 		Subject: subject, Key: public, Domain: domainName, Publish: &all, Subscribe: &all, NotAfter: time.Now().Add(24 * time.Hour), Serial: 1,
-	}, w.authority)
+	}, keyx.Ed25519Authority(w.authority))
 	require.NoError(w.t, err)
 	w.hosts++
 	pc := w.net.endpoint(w.t, &net.UDPAddr{IP: net.IPv4(10, 0, 1, byte(w.hosts)), Port: 9000}, mtu)

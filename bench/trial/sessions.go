@@ -19,7 +19,7 @@ const grantLifetime = time.Hour
 
 // Issuer signs grants with the authority key of a development directory.
 type Issuer struct {
-	authority ed25519.PrivateKey
+	authority keyx.Authority
 	base      client.Config
 	addr      string
 }
@@ -34,7 +34,7 @@ func NewIssuer(s *System) (*Issuer, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := keyx.ParsePrivateKeyPEM(pem)
+	key, err := keyx.ParseAuthorityPEM(pem)
 	if err != nil {
 		return nil, err
 	}

@@ -44,6 +44,7 @@ func domainCommand() *cobra.Command {
 func domainInitCommand() *cobra.Command {
 	var dir, name string
 	var secret passphrase
+	var classic bool
 	cmd := &cobra.Command{
 		Use:   "init [DIR] --name NAME",
 		Short: "Make the authority key and the domain file of a new domain",
@@ -51,6 +52,9 @@ func domainInitCommand() *cobra.Command {
 and DIR/domain.json, which clients and routers pin: whoever changes the one a
 client uses decides whom that client trusts, so hand it out by a path you trust.
 Existing files are never overwritten.
+
+Grants bear two signatures, by Ed25519 and ML-DSA-65: they stand as long as one of
+the two schemes does.
 
 authority.key is encrypted with a passphrase (age format) that is asked for on a
 terminal, or read from --passphrase-file. Without one it is written as it is, and
@@ -67,31 +71,32 @@ whoever reads the file can sign grants.`,
 			if len(args) == 1 {
 				dir = args[0]
 			}
-			return domainInit(cmd, cmp.Or(dir, os.Getenv(envDir)), name, &secret)
+			return domainInit(cmd, cmp.Or(dir, os.Getenv(envDir)), name, classic, &secret)
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "directory to write into (default $"+envDir+")")
 	cmd.Flags().StringVar(&name, "name", "", "name of the domain, such as exchange.example (required)")
+	cmd.Flags().BoolVar(&classic, "ed25519-only", false, "grants with one signature, by Ed25519: a quantum computer could forge them")
 	secret.flag(cmd.Flags(), authorityKeyFile)
 	return cmd
 }
 
-func domainInit(cmd *cobra.Command, dir, name string, secret *passphrase) error {
+func domainInit(cmd *cobra.Command, dir, name string, classic bool, secret *passphrase) error {
 	switch {
 	case dir == "":
 		return usagef("no directory: scbr domain init DIR --name NAME")
 	case name == "":
 		return usagef("no name: scbr domain init DIR --name NAME")
 	}
-	public, private, err := ed25519.GenerateKey(rand.Reader)
+	authority, err := newAuthority(classic)
 	if err != nil {
 		return err
 	}
-	domain := keyx.Domain{Name: name, Authorities: []ed25519.PublicKey{public}}
+	domain := keyx.Domain{Name: name, Authorities: []keyx.AuthorityKey{authority.Public()}}
 	if err := domain.Validate(); err != nil {
 		return usagef("--name: %w", err)
 	}
-	key, err := keyx.MarshalPrivateKeyPEM(private)
+	key, err := authority.PEM()
 	if err != nil {
 		return err
 	}
@@ -117,6 +122,14 @@ next: scbr grant --dir %s --subject NAME --publish FILTER --subscribe FILTER --o
 next: routerd --domain %s --platform DIR --router NAME (enclaved dev-init makes a simulated platform), and scbr policy init for its clients
 `, name, hex.EncodeToString(digest[:]), files[0].path, files[1].path, dir, files[1].path)
 	return err
+}
+
+func newAuthority(classic bool) (keyx.Authority, error) {
+	if !classic {
+		return keyx.NewAuthority(rand.Reader)
+	}
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	return keyx.Ed25519Authority(key), err
 }
 
 // newFile is a file that must not exist yet.

@@ -135,30 +135,30 @@ func (g *grantFlags) grant() (keyx.Grant, error) {
 	}, nil
 }
 
-func (g *grantFlags) authorityAndDomain(cmd *cobra.Command) (ed25519.PrivateKey, keyx.Domain, error) {
+func (g *grantFlags) authorityAndDomain(cmd *cobra.Command) (keyx.Authority, keyx.Domain, error) {
 	dir := cmp.Or(g.dir, os.Getenv(envDir))
 	if dir == "" && (g.authority == "" || g.domain == "") {
-		return nil, keyx.Domain{}, usagef("no domain: give --dir DIR, or --authority FILE and --domain FILE (scbr domain init makes one)")
+		return keyx.Authority{}, keyx.Domain{}, usagef("no domain: give --dir DIR, or --authority FILE and --domain FILE (scbr domain init makes one)")
 	}
 	keyFile := cmp.Or(g.authority, filepath.Join(dir, authorityKeyFile))
 	domainFile := cmp.Or(g.domain, filepath.Join(dir, client.DomainFile))
 	b, err := os.ReadFile(keyFile) //nolint:gosec // the path is the user's own
 	if err != nil {
-		return nil, keyx.Domain{}, badPath(err, "check --dir or --authority: "+authorityKeyFile+" is what scbr domain init made for the authority")
+		return keyx.Authority{}, keyx.Domain{}, badPath(err, "check --dir or --authority: "+authorityKeyFile+" is what scbr domain init made for the authority")
 	}
 	if b, err = g.passphrase.open(cmd, keyFile, b); err != nil {
-		return nil, keyx.Domain{}, err
+		return keyx.Authority{}, keyx.Domain{}, err
 	}
-	key, err := keyx.ParsePrivateKeyPEM(b)
+	key, err := keyx.ParseAuthorityPEM(b)
 	if err != nil {
-		return nil, keyx.Domain{}, usagef("%s: %w", keyFile, err)
+		return keyx.Authority{}, keyx.Domain{}, usagef("%s: %w", keyFile, err)
 	}
 	if b, err = os.ReadFile(domainFile); err != nil { //nolint:gosec // as above
-		return nil, keyx.Domain{}, badPath(err, "check --dir or --domain: "+client.DomainFile+" is what scbr domain init made")
+		return keyx.Authority{}, keyx.Domain{}, badPath(err, "check --dir or --domain: "+client.DomainFile+" is what scbr domain init made")
 	}
 	domain, err := keyx.ParseDomain(b)
 	if err != nil {
-		return nil, keyx.Domain{}, usagef("%s: %w", domainFile, err)
+		return keyx.Authority{}, keyx.Domain{}, usagef("%s: %w", domainFile, err)
 	}
 	return key, domain, nil
 }

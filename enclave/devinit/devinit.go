@@ -196,10 +196,14 @@ func generate(measurement [32]byte, rand io.Reader, now time.Time) (map[string][
 	if files[PolicyFile], err = policyFor(machine, measurement); err != nil {
 		return nil, err
 	}
-	var authority, client ed25519.PrivateKey
-	if authority, files[AuthorityFile], err = newKey(rand); err != nil {
+	authority, err := keyx.NewAuthority(rand)
+	if err != nil {
 		return nil, err
 	}
+	if files[AuthorityFile], err = authority.PEM(); err != nil {
+		return nil, err
+	}
+	var client ed25519.PrivateKey
 	if client, files[ClientKeyFile], err = newKey(rand); err != nil {
 		return nil, err
 	}
@@ -223,12 +227,12 @@ func public(key ed25519.PrivateKey) ed25519.PublicKey {
 	return ed25519.PublicKey(key[ed25519.PrivateKeySize-ed25519.PublicKeySize:])
 }
 
-func domainOf(authority ed25519.PrivateKey) keyx.Domain {
-	return keyx.Domain{Name: DomainName, Authorities: []ed25519.PublicKey{public(authority)}}
+func domainOf(authority keyx.Authority) keyx.Domain {
+	return keyx.Domain{Name: DomainName, Authorities: []keyx.AuthorityKey{authority.Public()}}
 }
 
 // newGrant lets the development client publish and subscribe everything.
-func newGrant(authority, client ed25519.PrivateKey, now time.Time) ([]byte, error) {
+func newGrant(authority keyx.Authority, client ed25519.PrivateKey, now time.Time) ([]byte, error) {
 	all, err := filter.New()
 	if err != nil {
 		return nil, err

@@ -39,7 +39,7 @@ func refresh(dir string, measurement [32]byte, now time.Time) (Result, error) {
 	if err != nil {
 		return damaged(PlatformDir, err)
 	}
-	authority, err := readKey(dir, AuthorityFile)
+	authority, err := readAuthority(dir)
 	if err != nil {
 		return damaged(AuthorityFile, err)
 	}
@@ -116,6 +116,15 @@ func ReadDomain(path string) (keyx.Domain, error) {
 		return keyx.Domain{}, err
 	}
 	return keyx.ParseDomain(b)
+}
+
+func readAuthority(dir string) (keyx.Authority, error) {
+	b, err := readFile(filepath.Join(dir, AuthorityFile))
+	if err != nil {
+		return keyx.Authority{}, err
+	}
+	defer clear(b)
+	return keyx.ParseAuthorityPEM(b)
 }
 
 func readKey(dir, name string) (ed25519.PrivateKey, error) {
