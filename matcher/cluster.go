@@ -147,7 +147,11 @@ func (s *Store) splice(c uint32, i, cut int, with ...*draft) (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
-	s.maxCluster = max(s.maxCluster, words+boundsWords(n))
+	if longest := words + boundsWords(n); high(s.a.w[c+clusterAttr]) == valueRange {
+		s.maxRanges = max(s.maxRanges, longest)
+	} else {
+		s.maxCluster = max(s.maxCluster, longest)
+	}
 	w := s.a.w
 	copy(w[q+1:], w[c+1:int(c)+clusterPages+2*i])
 	at := int(q) + clusterPages + 2*i

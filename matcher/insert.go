@@ -11,6 +11,9 @@ const (
 	// maxReplicas is how many values an IN may have to be indexed by each of
 	// them; with more, one place among the filters without equality is cheaper.
 	maxReplicas = 16
+	// maxPlaces bounds the places of one filter, and so what its insertion and its
+	// removal cost at most: as many as it may have conjunctions.
+	maxPlaces = filter.MaxConjunctions
 )
 
 // A whole is what the parts of one subscription have in common:
@@ -42,6 +45,7 @@ func (s *Store) Insert(f filter.Filter, tag uint64) (Handle, error) {
 	if s.maxPerOwner > 0 {
 		s.owners[owner(tag)]++
 	}
+	s.wholes[len(s.work.parts)]++
 	return Handle(h), nil
 }
 
@@ -66,11 +70,18 @@ func (s *Store) tryInsert(f *filter.Filter, tag uint64) (uint32, error) {
 }
 
 // keepReserve sees to it that whatever is removed next finds the memory for the
-// objects that a removal makes before it frees others.
+// objects that a removal makes before it frees others: those of one place for
+// each place of the filter that has the most, and the one list of pages that can
+// be long, of the filters without equality.
 func (s *Store) keepReserve() error {
-	s.maxParts = max(s.maxParts, uint32(len(s.work.parts)))
+	parts := len(s.work.parts)
+	for i := len(s.wholes) - 1; i > parts; i-- {
+		if s.wholes[i] > 0 {
+			parts = i
+		}
+	}
 	path := min(s.maxPath, trieDepth*nodeWords(trieFan))
-	s.a.reserve = (1 + s.maxParts) * (s.maxBlock + s.maxPage + s.maxCluster + path + rootWords)
+	s.a.reserve = uint32(1+parts)*(s.maxBlock+s.maxPage+s.maxCluster+path+rootWords) + s.maxRanges
 	return s.a.extend(rootWords)
 }
 
@@ -92,6 +103,7 @@ func (s *Store) insert(f *filter.Filter, tag uint64) (uint32, error) {
 	names := w.names
 	for i := range f.Len() {
 		n := f.At(i).Len()
+		w.left = f.Len() - i - 1 // conjunctions that need a place each
 		s.choosePlaces(f.At(i), names[:n])
 		names = names[n:]
 	}
@@ -157,7 +169,7 @@ func (s *Store) choosePlaces(c *filter.Conjunction, names []uint32) {
 
 // replicate appends a part for each value of a short set.
 func (s *Store) replicate(best *part, c *filter.Constraint, name uint32) bool {
-	if c.Members() > maxReplicas {
+	if c.Members() > maxReplicas || len(s.work.parts)+c.Members() > maxPlaces-s.work.left {
 		return false
 	}
 	for i := range c.Members() {

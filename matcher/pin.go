@@ -33,9 +33,11 @@ func (s *Store) NewReader() *Reader {
 	return r
 }
 
-// Close ends the reader's use. Closing it again does nothing.
+// Close ends the reader's use: Match panics from then on, because the writer would
+// not wait for it. Closing it again does nothing.
 func (r *Reader) Close() {
 	s := r.s
+	r.closed = true
 	s.readersLock.Lock()
 	defer s.readersLock.Unlock()
 	all := slices.DeleteFunc(slices.Clone(*s.readers.Load()), func(x *Reader) bool { return x == r })
@@ -44,6 +46,9 @@ func (r *Reader) Close() {
 
 // Match is Store.Match, concurrently with the writer and other readers.
 func (r *Reader) Match(e *filter.Event, dst []uint64) []uint64 {
+	if r.closed {
+		panic("matcher: a closed reader matches")
+	}
 	for { // what is announced holds only if nothing was retired before it was
 		epoch := r.s.epoch.Load()
 		r.pin.epoch.Store(epoch)

@@ -21,6 +21,7 @@ type Reader struct {
 	half   [slots]int32
 	dict   []uint64 // the page's attributes and scales that cells and half are for
 	hits   [pageBlocks]hit
+	closed bool
 	blocks uint64 // counted since the owner looked
 	tests  uint64
 }

@@ -19,6 +19,7 @@ func (s *Store) Remove(h Handle) error {
 	if !s.known(&s.handles, uint32(h)) || s.isPart(uint32(h)) {
 		return &Error{Op: "remove", Kind: UnknownHandle}
 	}
+	places := s.placesOf(uint32(h))
 	reserve := s.a.reserve
 	s.a.reserve = 0
 	defer func() { s.a.reserve = reserve }()
@@ -31,6 +32,7 @@ func (s *Store) Remove(h Handle) error {
 		}
 		if err == nil {
 			s.forgetOwner(tag)
+			s.wholes[places]--
 			return nil
 		}
 		s.abandon()
@@ -44,6 +46,15 @@ func (s *Store) Remove(h Handle) error {
 			s.reclaim()
 		}
 	}
+}
+
+// placesOf returns the number of places of a subscription.
+func (s *Store) placesOf(h uint32) uint32 {
+	e := uint32(s.entry(&s.handles, h))
+	if e&wholeBit == 0 {
+		return 1
+	}
+	return s.a.h[2*(e&^wholeBit)+wholeParts]
 }
 
 func (s *Store) forgetOwner(tag uint64) {

@@ -2,6 +2,7 @@ package matcher
 
 import (
 	"iter"
+	"slices"
 
 	"github.com/scbr/scbr/matcher/filter"
 )
@@ -31,7 +32,8 @@ func (s *Store) tagOf(h uint32) uint64 {
 // covers; of equal filters the one with the lowest handle counts, and of
 // filters that cover each other without being equal in form as well. Every
 // event that matches anything matches a root. It is for the writer, and costs
-// one covering question for each conjunction stored.
+// one covering question for each conjunction stored, which is quadratic where
+// filters can only be compared one by one, as patterns are.
 func (s *Store) Roots(dst []uint64) []uint64 {
 	for h := range s.each() {
 		if s.isRoot(h) {
@@ -53,6 +55,9 @@ func (s *Store) isRoot(h uint32) bool {
 	if e := uint32(s.entry(&s.handles, h)); e&wholeBit != 0 {
 		self = e
 	}
+	if len(mine) == 1 {
+		return s.isRootOfOne(&at, self, h, mine[0])
+	}
 	var all map[uint32]bool
 	for i, terms := range mine {
 		found := map[uint32]bool{}
@@ -73,6 +78,32 @@ func (s *Store) isRoot(h uint32) bool {
 		}
 	}
 	return true
+}
+
+// isRootOfOne is isRoot of a single conjunction: it ends at the first subscription
+// that shows the contrary, which among equal filters and those that cover each
+// other in a row is soon met.
+func (s *Store) isRootOfOne(at *root, self, h uint32, mine []term) bool {
+	return s.coverers(at, mine, func(id uint32, _ uint64) bool {
+		if id == self {
+			return true
+		}
+		other := s.handleOf(id)
+		return other > h && coverAll(mine, s.conjunctionsOf(other))
+	})
+}
+
+// coverAll reports whether a conjunction covers each of others.
+func coverAll(terms []term, others [][]term) bool {
+	for _, other := range others {
+		for _, t := range terms {
+			i := slices.IndexFunc(other, func(o term) bool { return o.name == t.name })
+			if i < 0 || !t.c.Covers(other[i].c) {
+				return false
+			}
+		}
+	}
+	return len(others) > 0
 }
 
 // isFirst reports whether no handle is lower.

@@ -39,12 +39,13 @@ type Stats struct {
 	MatchTests    uint64 // filters that they had to look at one by one
 	CoverBlocks   uint64 // the same of Covered, Containers and Roots
 	CoverTests    uint64
-	Moved         uint64 // filters that Insert and Remove moved, at most MaxMoved each time
+	Moved         uint64 // filters that Insert and Remove moved, at most MaxMoved for each place of the filter
 }
 
-// MaxMoved is how many filters one insertion of a single conjunction, or one
-// removal, moves at most: the two pages that a full one becomes, or that become
-// one, and the blocks that were divided before.
+// MaxMoved is how many filters an insertion or a removal moves at most, for each
+// place that the filter is indexed by: the two pages that a full one becomes, or
+// that become one, and the blocks that were divided before. A conjunction has one
+// place, or one for each value of an IN of up to 16; a filter has at most 64.
 const MaxMoved = 2 * (pageBlocks + 16) * blockLanes
 
 // Toucher is a Memory that wants to know what Match reads: n bytes from an
@@ -79,10 +80,11 @@ type Store struct {
 	maxPerOwner uint32
 	owners      map[uint32]uint32
 
-	maxBlock, maxPage, maxCluster uint32 // words of the largest objects so far
-	maxPath                       uint32 // and of the nodes that lead to a leaf
-	maxParts                      uint32
-	portable                      bool // the kernel in Go
+	maxBlock, maxPage, maxCluster uint32                // words of the largest objects so far
+	maxPath                       uint32                // and of the nodes that lead to a leaf
+	maxRanges                     uint32                // the cluster without equality, with its bounds
+	wholes                        [maxPlaces + 1]uint32 // subscriptions by their number of places
+	portable                      bool                  // the kernel in Go
 	toucher                       Toucher
 	stats                         Stats // counters only
 	work                          work
@@ -98,6 +100,7 @@ type work struct {
 	rows          []row
 	terms         []term
 	names         []uint32
+	left          int // conjunctions that have no place yet
 	parts         []part
 	list          []byte
 	ends          []float64

@@ -106,8 +106,8 @@ func (x Explanation) String() string {
 }
 
 // Explain evaluates an expression on an event as it was written and names the
-// predicates that decided: of AND the first argument that is false, or the
-// first that is unknown, or all of them; of OR the other way round. A predicate
+// predicates that decided: of AND the first argument that is false, or else those
+// that are unknown, or else all; of OR the first that is true, or else all. A predicate
 // that Build refuses is unknown.
 func Explain(x Expr, e *Event) Explanation { return explain(x, e, nil) }
 
@@ -125,9 +125,9 @@ func explain(x Expr, e *Event, path []Step) Explanation {
 	case FormXor:
 		a, b := explainArgument(x, e, path, 0), explainArgument(x, e, path, 1)
 		switch {
-		case a.Truth == Unknown:
+		case a.Truth == Unknown && b.Truth != Unknown:
 			return a
-		case b.Truth == Unknown:
+		case b.Truth == Unknown && a.Truth != Unknown:
 			return b
 		}
 		a.Reasons = append(a.Reasons, b.Reasons...)
@@ -150,19 +150,24 @@ func explainArgument(x Expr, e *Event, path []Step, i int) Explanation {
 }
 
 // explainAll is AND for sign 1 and OR for sign -1: it returns the first argument
-// that decides, else the first unknown one, else all.
+// that decides, else all, but of an AND that is unknown without what is true.
 func explainAll(x Expr, e *Event, path []Step, sign Truth) Explanation {
-	all := Explanation{Truth: sign}
+	all, holding := Explanation{Truth: sign}, []Reason(nil)
 	for i := range x.Len() {
 		one := explainArgument(x, e, path, i)
 		switch {
 		case one.Truth == -sign:
 			return one
-		case one.Truth == Unknown && all.Truth != Unknown:
-			all = one
-		case all.Truth == sign:
-			all.Reasons = append(all.Reasons, one.Reasons...)
+		case one.Truth == Unknown:
+			all.Truth = Unknown
+		case sign > 0:
+			holding = append(holding, one.Reasons...)
+			continue
 		}
+		all.Reasons = append(all.Reasons, one.Reasons...)
+	}
+	if all.Truth == True {
+		all.Reasons = holding
 	}
 	return all
 }

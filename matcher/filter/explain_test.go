@@ -48,7 +48,11 @@ func TestExplainInWords(t *testing.T) {
 		"q = 1 AND i = 7":         isUnknown + "\n  q = 1 is unknown: no attribute q\n    in argument 1 of 2 of AND",
 		"q = 1 AND i = 8":         isFalse + "\n  i = 8 is false: i is 7\n    in argument 2 of 2 of AND",
 		"q = 1 OR i = 7":          yes + "\n  i = 7 is true: i is 7\n    in argument 2 of 2 of OR",
-		"q = 1 OR i = 8":          isUnknown + "\n  q = 1 is unknown: no attribute q\n    in argument 1 of 2 of OR",
+		"q = 1 OR i = 8": isUnknown + "\n  q = 1 is unknown: no attribute q\n    in argument 1 of 2 of OR" +
+			"\n  i = 8 is false: i is 7\n    in argument 2 of 2 of OR",
+		"q = 1 AND r = 1": isUnknown + "\n  q = 1 is unknown: no attribute q\n    in argument 1 of 2 of AND" +
+			"\n  r = 1 is unknown: no attribute r\n    in argument 2 of 2 of AND",
+		"q = 1 XOR i = 7": isUnknown + "\n  q = 1 is unknown: no attribute q\n    in argument 1 of 2 of XOR",
 		"i = 8 XOR f > 2": yes + "\n  i = 8 is false: i is 7\n    in argument 1 of 2 of XOR" +
 			"\n  f > 2 is true: f is 2.5\n    in argument 2 of 2 of XOR",
 		"i = 7 AND NOT (f > 2 OR q = 1)": isFalse + "\n  f > 2 is true: f is 2.5" +

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // PatternKind is what a pattern asks of a string.
@@ -120,8 +121,9 @@ func (r *reader) pattern() Pattern {
 func (p Pattern) canonical() bool {
 	switch p.kind {
 	case PatternLike:
-		compiled, err := compileLike(p.Text())
-		if err != nil || compiled != p.text {
+		text := p.Text()
+		compiled, err := compileLike(text)
+		if err != nil || compiled != p.text || !utf8.ValidString(text) {
 			return false
 		}
 		kind, _ := classify(compiled)

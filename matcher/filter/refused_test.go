@@ -1,6 +1,7 @@
 package filter_test
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -56,5 +57,24 @@ func TestRefusals(t *testing.T) {
 		again, err := filter.Parse(f.String())
 		require.NoError(t, err, text)
 		require.Equal(t, f.AppendBinary(nil), again.AppendBinary(nil), text)
+	}
+}
+
+// TestDecodeRefusesWhatTextCannotSay: an encoded pattern whose literals are no
+// UTF-8 is one that no text gives.
+func TestDecodeRefusesWhatTextCannotSay(t *testing.T) {
+	f, err := filter.Parse("x LIKE 'a%bßc'")
+	require.NoError(t, err)
+	b := f.AppendBinary(nil)
+	again, err := filter.Decode(b)
+	require.NoError(t, err)
+	require.Equal(t, f.String(), again.String())
+	at := bytes.Index(b, []byte("ß"))
+	require.Positive(t, at)
+	for _, bad := range []string{"\x80a", "a\x80", "\xc3\xc3", "\xc0\x80"} {
+		changed := bytes.Clone(b)
+		copy(changed[at:], bad)
+		_, err := filter.Decode(changed)
+		require.ErrorContains(t, err, "bad encoding (F11)")
 	}
 }

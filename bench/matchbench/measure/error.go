@@ -30,5 +30,5 @@ func difference(event, missing, surplus int) error {
 }
 
 func wrongCovering(probe int) error {
-	return fmt.Errorf("%w: query %d is said to be covered, and is not", ErrMismatch, probe)
+	return fmt.Errorf("%w: whether query %d is covered", ErrMismatch, probe)
 }

@@ -142,10 +142,11 @@ func (l *liar) Remove(h matcher.Handle) error {
 // TestLiarsAreFound: no figure comes of a store whose answers are wrong.
 func TestLiarsAreFound(t *testing.T) {
 	for name, l := range map[string]liar{
-		"leaves a match out": {match: func(tags []uint64) []uint64 { return tags[:max(len(tags)-1, 0)] }},
-		"makes a match up":   {match: func(tags []uint64) []uint64 { return append(tags, 5) }},
-		"covers everything":  {covered: func(bool) bool { return true }},
-		"removes nothing":    {remove: func(matcher.Handle) error { return nil }},
+		"leaves a match out":  {match: func(tags []uint64) []uint64 { return tags[:max(len(tags)-1, 0)] }},
+		"makes a match up":    {match: func(tags []uint64) []uint64 { return append(tags, 5) }},
+		"covers everything":   {covered: func(bool) bool { return true }},
+		"covers the contrary": {covered: func(yes bool) bool { return !yes }},
+		"removes nothing":     {remove: func(matcher.Handle) error { return nil }},
 	} {
 		_, err := Run(Config{Workload: "A", Subscriptions: 300, NewStore: func(mem matcher.Memory) (Store, error) {
 			s, err := matcher.New(mem, matcher.Config{})

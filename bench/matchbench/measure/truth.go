@@ -2,7 +2,9 @@ package measure
 
 import (
 	"math/rand/v2"
+	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/scbr/scbr/bench/workload"
@@ -14,11 +16,10 @@ const (
 	// chunkFilters are made at a time: filters on the heap are ten times larger
 	// than in the store, and ten million of them would not fit.
 	chunkFilters = 1 << 14
-	// fullSize is the largest size that manyEvents are checked at: that is 20
-	// million evaluations, two seconds.
-	fullSize   = 100_000
-	manyEvents = 200
-	fewEvents  = 20
+	// fullSize is the largest size at which the answers to all events are checked:
+	// 200 million evaluations, some ten seconds on two cores.
+	fullSize  = 100_000
+	fewEvents = 20
 	// linearEvents are timed for the linear scan's figure.
 	linearEvents = 100
 	// checkedProbes are the queries whose answer "covered" is checked.
@@ -66,9 +67,23 @@ func eachChunk(name string, n int, yield func(first int, filters []filter.Filter
 // eventsChecked is how many events are compared at a size.
 func eventsChecked(n int) int {
 	if n <= fullSize {
-		return manyEvents
+		return events
 	}
 	return fewEvents
+}
+
+// scanRest evaluates filters on events without being timed, on all cores.
+func (t *truth) scanRest(first int, filters []filter.Filter, all []filter.Event, from int) {
+	workers := runtime.GOMAXPROCS(0)
+	var wait sync.WaitGroup
+	for w := range workers {
+		wait.Go(func() {
+			for i := from + w; i < len(all); i += workers {
+				t.matches[i] = linear(t.matches[i], first, filters, &all[i])
+			}
+		})
+	}
+	wait.Wait()
 }
 
 // scan evaluates every filter on the first events and every covering of the first
@@ -85,9 +100,7 @@ func scan(name string, n int, events []filter.Event, probes []filter.Filter, rem
 			t.matches[i] = linear(t.matches[i], first, filters, &clocked[i])
 		}
 		spent += cputime.Thread() - begin
-		for i := len(clocked); i < len(events); i++ {
-			t.matches[i] = linear(t.matches[i], first, filters, &events[i])
-		}
+		t.scanRest(first, filters, events, len(clocked))
 		for i := range probes {
 			t.covered[i] = t.covered[i] || slices.ContainsFunc(filters, func(f filter.Filter) bool { return f.Covers(probes[i]) })
 		}
