@@ -59,7 +59,7 @@ func adviceFor(k client.Kind) string {
 	case client.Kind(keyx.KindNotAuthorized):
 		return "the grant's publish filter does not allow these attributes: change them, or have a wider grant issued (scbr grant --publish)"
 	case client.Kind(keyx.KindNotCovered):
-		return "the grant's subscribe filter does not cover this --where: narrow it, or have a wider grant issued (scbr grant --subscribe)"
+		return "the grant's subscribe filter does not cover this --where: narrow it (scbr covers compares filters), or have a wider grant issued (scbr grant --subscribe)"
 	case client.Kind(keyx.KindTooManySubscriptions):
 		return "use fewer --where, or have a grant with a higher --max-subscriptions issued"
 	case client.Kind(keyx.KindEPCBudget):

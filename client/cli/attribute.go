@@ -1,15 +1,12 @@
 package cli
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"math"
 	"regexp"
 	"strconv"
 	"strings"
 
+	"github.com/scbr/scbr/client/offline"
 	"github.com/scbr/scbr/matcher/filter"
 )
 
@@ -76,56 +73,6 @@ func parseValue(text string) (filter.Value, error) {
 	return filter.String(text), nil
 }
 
-// attributesJSON writes an event as a JSON object that keeps the types: floats
-// have a point or an exponent, integers never.
-func attributesJSON(e filter.Event) (json.RawMessage, error) {
-	var b bytes.Buffer
-	b.WriteByte('{')
-	for i := range e.Len() {
-		a := e.At(i)
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		name, err := json.Marshal(a.Name)
-		if err != nil {
-			return nil, err
-		}
-		value, err := valueJSON(a.Value)
-		if err != nil {
-			return nil, err
-		}
-		b.Write(name)
-		b.WriteByte(':')
-		b.Write(value)
-	}
-	b.WriteByte('}')
-	return b.Bytes(), nil
-}
-
-func valueJSON(v filter.Value) ([]byte, error) {
-	switch v.Type() {
-	case filter.TypeInt:
-		return strconv.AppendInt(nil, v.Int(), 10), nil
-	case filter.TypeBool:
-		return strconv.AppendBool(nil, v.Bool()), nil
-	case filter.TypeString:
-		return json.Marshal(v.Str())
-	default:
-		if math.IsInf(v.Float(), 0) {
-			return json.Marshal(fmt.Sprint(v.Float())) // JSON has no infinite numbers
-		}
-		return []byte(floatString(v.Float())), nil
-	}
-}
-
-func floatString(x float64) string {
-	text := strconv.FormatFloat(x, 'g', -1, 64)
-	if !strings.ContainsAny(text, ".eIN") {
-		text += ".0"
-	}
-	return text
-}
-
 // eventText writes an event for people, in the syntax of --attr.
 func eventText(e filter.Event) string {
 	var b strings.Builder
@@ -144,7 +91,7 @@ func eventText(e filter.Event) string {
 		case filter.TypeString:
 			b.WriteString(quoted(a.Value.Str()))
 		default:
-			b.WriteString(floatString(a.Value.Float()))
+			b.WriteString(offline.FloatText(a.Value.Float()))
 		}
 	}
 	return b.String()

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scbr/scbr/client"
+	"github.com/scbr/scbr/client/offline"
 	"github.com/scbr/scbr/keyx"
 	"github.com/scbr/scbr/matcher/filter"
 )
@@ -209,7 +210,7 @@ func parseFilter(flag, text string) (*filter.Filter, error) {
 	}
 	f, err := filter.Parse(text)
 	if err != nil {
-		return nil, usagef("%s: %w", flag, err)
+		return nil, usagef("%w", &offline.FilterError{Name: flag, Text: text, Err: err})
 	}
 	if f.Empty() {
 		return nil, usagef("%s: %w", flag, errContradiction)

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/scbr/scbr/client/offline"
 	"github.com/scbr/scbr/matcher/filter"
 )
 
@@ -95,7 +96,7 @@ func TestAttributesRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Skip(err)
 		}
-		text, err := attributesJSON(e)
+		text, err := offline.EventJSON(e)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -124,7 +125,7 @@ func FuzzPublication(f *testing.F) {
 		if err != nil {
 			return
 		}
-		text, err := attributesJSON(p.event)
+		text, err := offline.EventJSON(p.event)
 		require.NoError(t, err)
 		back, err := parseAttributes(text)
 		require.NoError(t, err)

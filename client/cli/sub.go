@@ -149,7 +149,7 @@ func (p *printing) delivery(d *client.Delivery) error {
 		_, err := fmt.Fprintf(p.out, "%s %s %s %s\n", strconv.Quote(d.Publisher), sequence(d), eventText(d.Attributes), payload)
 		return err
 	}
-	attributes, err := attributesJSON(d.Attributes)
+	attributes, err := offline.EventJSON(d.Attributes)
 	if err != nil {
 		return err
 	}

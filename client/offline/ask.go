@@ -38,6 +38,10 @@ type Covers struct {
 	Equal   bool   `json:"equal"`   // one normal form
 	A       string `json:"a"`       // normal form
 	B       string `json:"b"`
+	// Complete says that what is false is certain, because an event shows it.
+	Complete bool            `json:"complete"`
+	OnlyA    json.RawMessage `json:"only_a,omitempty"` // an event that A matches and B does not
+	OnlyB    json.RawMessage `json:"only_b,omitempty"` // the contrary
 }
 
 func coversCommand() *cobra.Command {
@@ -50,9 +54,10 @@ matched by A as well. Routers keep covered filters below those that cover them,
 and a grant permits the filters that its own filter covers.
 
 Exit code 0 means that A covers B, 1 that it does not, 2 that a filter is wrong.
-A yes holds for every filter. A no is certain for conjunctions of =, IN, ranges,
-prefixes and EXISTS; with other predicates or with OR it can be that A covers B
-and the comparison of their forms does not show it.
+A yes holds for every filter. A no is certain where an event is named that shows
+it, and one is found whenever both are conjunctions of =, IN, ranges, prefixes and
+EXISTS. With other patterns or with OR it can be that A covers B and the comparison
+of their forms does not show it: a router then refuses as well.
 
 ` + FilterLanguage,
 		Example: `  scbr covers "price > 10" "symbol = 'HAL' AND price BETWEEN 20 AND 30"
@@ -70,7 +75,7 @@ and the comparison of their forms does not show it.
 			return answerCovers(cmd.OutOrStdout(), a, b, asJSON)
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object: covers, covered, equal, a, b")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object: covers, covered, equal, a, b, complete, only_a, only_b")
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%w", err) })
 	return cmd
 }
@@ -80,24 +85,58 @@ func answerCovers(w io.Writer, a, b filter.Filter, asJSON bool) error {
 		Covers: a.Covers(b), Covered: b.Covers(a), A: a.String(), B: b.String(),
 		Equal: string(a.AppendBinary(nil)) == string(b.AppendBinary(nil)),
 	}
-	text := "A does not cover B"
-	switch {
-	case c.Equal:
-		text = "A covers B: they are equal"
-	case c.Covers && c.Covered:
-		text = "A covers B, and B covers A"
-	case c.Covers:
-		text = "A covers B"
-	case c.Covered:
-		text = "A does not cover B, but B covers A"
+	var err error
+	if c.OnlyB, err = onlyOne(c.Covers, b, a); err == nil {
+		c.OnlyA, err = onlyOne(c.Covered, a, b)
 	}
-	if err := answer(w, text, c, asJSON); err != nil {
+	if err != nil {
+		return &ExitError{Code: ExitFailure, Err: err}
+	}
+	c.Complete = (c.Covers || c.OnlyB != nil) && (c.Covered || c.OnlyA != nil)
+	if err := answer(w, c.text(), c, asJSON); err != nil {
 		return err
 	}
 	if !c.Covers {
 		return no()
 	}
 	return nil
+}
+
+// onlyOne is an event that one filter matches alone; nothing if the other covers
+// it, or none was found.
+func onlyOne(covered bool, match, not filter.Filter) (json.RawMessage, error) {
+	if covered {
+		return nil, nil
+	}
+	e, ok := alone(match, not)
+	if !ok {
+		return nil, nil
+	}
+	return EventJSON(e)
+}
+
+func (c *Covers) text() string {
+	text := "A does not cover B"
+	switch {
+	case c.Equal:
+		return "A covers B: they are equal"
+	case c.Covers && c.Covered:
+		return "A covers B, and B covers A"
+	case c.Covers:
+		text = "A covers B"
+	case c.OnlyB == nil:
+		text = "A is not shown to cover B"
+	}
+	if c.Covered {
+		text += ", but B covers A"
+	}
+	if c.OnlyB != nil {
+		text += "\n  B alone matches " + visible(string(c.OnlyB))
+	}
+	if c.OnlyA != nil {
+		text += "\n  A alone matches " + visible(string(c.OnlyA))
+	}
+	return text
 }
 
 // answer prints a text, or JSON.
@@ -136,16 +175,8 @@ func parseFilter(what, text string) (filter.Filter, error) {
 
 // located is a fault in a text that the user gave, with a mark below the place.
 func located(what, text string, err error) error {
-	e, ok := errors.AsType[*filter.Error](err)
-	if !ok || e.Pos < 0 || e.Pos > len(text) || len(text) > pointedBytes || strings.ContainsAny(text, "\n\t") {
-		return usage("%s: %w", what, err)
-	}
-	column := utf8.RuneCountInString(text[:e.Pos])
-	return usage("%s: %w\n  %s\n  %s^", what, err, text, strings.Repeat(" ", column))
+	return &ExitError{Code: ExitUsage, Err: &FilterError{Name: what, Text: text, Err: err}}
 }
-
-// pointedBytes is how long a text may be to be shown with a mark below.
-const pointedBytes = 400
 
 // Explained is what explain --json prints. The keys are a contract.
 type Explained struct {
@@ -249,7 +280,7 @@ func readEvent(r io.Reader) (string, error) {
 func explained(why filter.Explanation, form filter.Filter) Explained {
 	out := Explained{
 		Matches: why.Truth == filter.True, Truth: why.Truth.String(), Filter: form.String(),
-		Reasons: []ExplainedReason{}, text: why.String(),
+		Reasons: []ExplainedReason{}, text: visibleLines(why.String()),
 	}
 	for i := range why.Reasons {
 		r := &why.Reasons[i]
@@ -263,4 +294,13 @@ func explained(why filter.Explanation, form filter.Filter) Explained {
 		})
 	}
 	return out
+}
+
+// visibleLines is visible, line by line.
+func visibleLines(s string) string {
+	lines := strings.Split(s, "\n  ")
+	for i := range lines {
+		lines[i] = visible(lines[i])
+	}
+	return strings.Join(lines, "\n  ")
 }

@@ -69,6 +69,9 @@ func (c *Constraint) Excluded() int {
 	return len(c.points)
 }
 
+// ExcludedAt returns excluded point i, in ascending order.
+func (c *Constraint) ExcludedAt(i int) Value { return c.points[i] }
+
 // Members returns the number of values of a Set, 0 for other kinds.
 func (c *Constraint) Members() int {
 	if c.kind != Set {
@@ -80,6 +83,12 @@ func (c *Constraint) Members() int {
 // MemberAt returns member i of a Set: numbers first, then strings, then
 // booleans, each ascending.
 func (c *Constraint) MemberAt(i int) Value { return c.points[i] }
+
+// Patterns returns the number of patterns that a Strings has to be like.
+func (c *Constraint) Patterns() int { return len(c.patterns) }
+
+// PatternAt returns pattern i.
+func (c *Constraint) PatternAt(i int) Pattern { return c.patterns[i] }
 
 func (c *Constraint) equal(d *Constraint) bool {
 	return c.attr == d.attr && c.kind == d.kind && c.lo == d.lo && c.hi == d.hi &&
@@ -108,6 +117,9 @@ func (c *Constraint) weight() int {
 	}
 	return max(n, 1)
 }
+
+// Matches reports whether a present attribute may have the value.
+func (c *Constraint) Matches(v Value) bool { return c.matches(&v) }
 
 func (c *Constraint) matches(v *Value) bool {
 	switch c.kind {

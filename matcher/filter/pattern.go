@@ -39,6 +39,9 @@ type Pattern struct {
 	negative bool
 }
 
+// Kind returns what the pattern asks.
+func (p Pattern) Kind() PatternKind { return p.kind }
+
 // Text returns the pattern's text; that of PatternLike is written as in LIKE.
 func (p Pattern) Text() string {
 	if p.kind != PatternLike {
