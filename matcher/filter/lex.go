@@ -93,7 +93,7 @@ func (p *parser) symbol() error {
 			return nil
 		}
 	}
-	return fault(BadSyntax, p.pos, "unexpected character")
+	return fault(BadSyntax, p.pos, "unexpected character (in a name it needs double quotes around the name)")
 }
 
 // quoted reads a literal in which a doubled quote stands for itself.

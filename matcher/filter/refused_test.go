@@ -25,6 +25,7 @@ func TestRefusals(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                    "bad syntax (F1) at byte 0: expected a condition",
 		"x = 1 y":             "bad syntax (F1) at byte 6: expected AND, OR, XOR or the end",
+		"größe > 1":           "bad syntax (F1) at byte 2: unexpected character (in a name it needs double quotes around the name)",
 		"x IN ()":             "bad syntax (F1) at byte 6: expected a number, a string, TRUE or FALSE",
 		"x = 1e999":           "bad number (F2) at byte 4: number beyond float64",
 		"x = '\xff'":          "bad string (F3) at byte 4: not valid UTF-8",
