@@ -94,7 +94,7 @@ def emit(n,w,ov):
     assert '@' not in s,(n,s[s.index('@'):][:40]); open(n+'.pv','w').write(s)
 INS=CORS+CORP
 AUTH='\n'.join([QA,QH,QE,QI,QRX])
-emit('pub_00_insiders_gk','corrected text, GK used; corrupt matched subscribers (with GK) and corrupt publishers; reachable',dict(QUERIES=AUTH,MORE=INS))
+emit('pub_00_insiders_gk','the protocol, GK used; corrupt matched subscribers (with GK) and corrupt publishers; reachable',dict(QUERIES=AUTH,MORE=INS))
 emit('pub_01_insiders_nogk','same, GK not used',dict(QUERIES=AUTH,MORE=INS,GK=False))
 emit('pub_04_once','a subscriber remembers (publisher, sequence): delivered at most once, also after resend and enclave restart',dict(QUERIES=RF+'\n'+QOX+'\n'+QR,MORE=INS))
 P2='''const P2: name.
@@ -132,7 +132,7 @@ sec('read_09_pooling','NEW ROW: one matched subscriber outside the group and one
 sec('read_13_other_publication','group member matched for one publication of the session, not for the other: the other payload',MORE=OUTF+' | out(c,GK)',**{'PUBIN':'let a0 = cold in let a1 = hot in let m0 = toE in let m1 = pay in'})
 sec('read_14_other_publication_nogk','same, GK not used',MORE=OUTF,GK=False,**{'PUBIN':'let a0 = cold in let a1 = hot in let m0 = toE in let m1 = pay in'})
 G=dict(FM0='b0: attr',FM1='b1: attr',HA0='b0',HA1='b1')
-sec('read_10_guess_nosalt','as written: matched by filter, not in the group: guessing the attributes against H(attributes)',MORE=OUTF,SALT=False,**{**G,'QUERIES':'weaksecret hot.'})
+sec('read_10_guess_nosalt','unsalted hash: matched by filter, not in the group: guessing the attributes against H(attributes)',MORE=OUTF,SALT=False,**{**G,'QUERIES':'weaksecret hot.'})
 sec('read_11_guess_salt','same, attribute hash salted (salt in the header and inside the sealed payload)',MORE=OUTF,**{**G,'QUERIES':'weaksecret hot.'})
 sec('read_12_guess_pay','broken enclave, GK used, guessable payload: c cannot be used to test guesses',**{**BR,'QUERIES':'weaksecret pay.'})
 

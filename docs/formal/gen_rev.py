@@ -25,7 +25,7 @@ def emit(n,w,**ov):
     d.update(ov); s=T.replace('@NAME',n).replace('@WHAT',w)
     for k in sorted(d,key=len,reverse=True): s=s.replace('@'+k,d[k])
     assert '@' not in s,n; open(n+'.pv','w').write(s)
-emit('rev_00_text','corrected text: header number and Stale, publisher has verified a list >= 2 (last query: messages of the REVOKED PUBLISHER X, as written: attack)')
+emit('rev_00_text','the protocol: header number and Stale, publisher has verified a list >= 2 (last query: messages of the REVOKED PUBLISHER X, as written: attack)')
 emit('rev_01_envnum','the envelope blob carries the number of the list of the enclave; the subscriber refuses one older than its own',SUBCHK='if ev >= sv then')
 emit('rev_03_live','same as rev_01 but X is not revoked: its message is accepted (executable)',SUBCHK='if ev >= sv then',XREV='')
 emit('rev_02_endmin','minimum number of the endorsement compared with step 4 (enclave monotone in a session), subscriber has no newer list than the endorsement',START='if ev4 >= emin && emin >= 2 then',SV='')
