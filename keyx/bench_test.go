@@ -8,7 +8,7 @@ import (
 )
 
 func BenchmarkHandshakeClient(b *testing.B) {
-	k := newKit(b)
+	k := newHybridKit(b)
 	x := k.run(b)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -25,7 +25,7 @@ func BenchmarkHandshakeClient(b *testing.B) {
 }
 
 func BenchmarkHandshakeEnclave(b *testing.B) {
-	k := newKit(b)
+	k := newHybridKit(b)
 	x := k.run(b)
 	h, _ := decodeHello(x.m1)
 	s, _ := decodeServerHello(x.m2)

@@ -72,6 +72,18 @@ func newKit(t testing.TB) *kit {
 	return k
 }
 
+// newHybridKit is newKit with an authority that signs twice, as scbr makes them.
+func newHybridKit(t testing.TB) *kit {
+	k := newKit(t)
+	a, err := NewAuthority(fixedRand("hybrid authority"))
+	require.NoError(t, err)
+	k.domain.Authorities = []AuthorityKey{a.Public()}
+	k.jws, err = SignGrant(k.grant, a)
+	require.NoError(t, err)
+	k.identity = k.newIdentity(t, supported())
+	return k
+}
+
 func (k *kit) sign(t testing.TB, g Grant) []byte {
 	jws, err := SignGrant(g, Ed25519Authority(k.authority))
 	require.NoError(t, err)
