@@ -78,14 +78,16 @@ func fakeEnclaved() {
 		os.Exit(4)
 	}
 	_, _ = conn.Write(abi.AppendReady(nil, [16]byte{}, [32]byte{}, true))
-	switch mode {
-	case "dies later":
-		os.Exit(1)
-	case "finds no sandbox later":
-		os.Exit(5)
-	}
 	buf := make([]byte, 0, 4096)
 	chunk := make([]byte, 4096)
+	switch mode { // once the router has spoken, so that it has heard that this is ready
+	case "dies later":
+		_, _ = conn.Read(chunk)
+		os.Exit(1)
+	case "finds no sandbox later":
+		_, _ = conn.Read(chunk)
+		os.Exit(5)
+	}
 	for {
 		n, err := conn.Read(chunk)
 		if err != nil {
