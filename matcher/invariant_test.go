@@ -20,6 +20,7 @@ func check(t require.TestingT, s *Store) {
 	c.handles()
 	require.Equal(t, [5]uint32{c.root.lanes, c.root.pageCount, c.root.blockCount, c.root.clusterCount, c.root.subs},
 		[5]uint32{c.lanes, c.pages, c.blocks, c.clusters, c.subs}, "lanes, pages, blocks, clusters, subscriptions")
+	c.ids()
 	c.keyed()
 	for p, n := range c.uses {
 		require.Equal(t, n, low(s.a.w[p+textUses]), "uses of a text")
@@ -220,6 +221,27 @@ func (c *checker) eachBlock(visit func(b *block)) {
 			b := s.a.block(low(s.entry(&s.blocks, id)))
 			visit(&b)
 		}
+	}
+}
+
+// ids checks that no number is handed out that nothing has, nor kept when it goes.
+func (c *checker) ids() {
+	s := c.s
+	ranges := uint32(0)
+	if c.root.ranges != 0 {
+		ranges = 1
+	}
+	for name, x := range map[string]struct {
+		table *ids
+		want  uint32
+	}{"blocks": {&s.blocks, c.blocks}, "pages": {&s.pages, c.pages}, "clusters": {&s.clusters, c.clusters + ranges}} {
+		n := uint32(0)
+		for i := uint32(1); i < x.table.end; i++ {
+			if s.known(x.table, i) {
+				n++
+			}
+		}
+		require.Equal(c.t, x.want, n, "numbers of %s", name)
 	}
 }
 

@@ -75,3 +75,38 @@ func FuzzDecodeEvent(f *testing.F) {
 		require.Equal(t, b, again.AppendBinary(nil))
 	})
 }
+
+// FuzzDecodeConstraint: what decodes encodes to the same bytes and admits what
+// those bytes admit, whatever follows them.
+func FuzzDecodeConstraint(f *testing.F) {
+	for _, s := range []string{
+		"x = 1", "x IN (1, 'a', TRUE)", "x > 1 AND x <= 2.5 AND x != 2", "x LIKE 'a%' AND x != 'ab'", "EXISTS x", "NOT EXISTS x",
+		"x LIKE 'a_%b' AND NOT ENDS_WITH(x, 'cb') AND NOT EQUALS_IGNORE_CASE(x, 'akb')", "CONTAINS(x, 'ab') AND x NOT LIKE 'b%'",
+	} {
+		x, err := Parse(s)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(x.alternatives[0].constraints[0].AppendBinary(nil), int64(2), 2.5, "akb", true)
+	}
+	f.Fuzz(func(t *testing.T, b []byte, i int64, x float64, s string, yes bool) {
+		c, rest, err := DecodeConstraint(b)
+		if err != nil {
+			var e *Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, BadEncoding, e.Kind)
+			require.LessOrEqual(t, e.Pos, len(b))
+			return
+		}
+		require.Equal(t, b, append(c.AppendBinary(nil), rest...))
+		require.Equal(t, len(b)-len(rest), c.binarySize())
+		require.True(t, c.Covers(&c))
+		values := []Value{Int(i), String(s), Bool(yes)}
+		if v, err := Float(x); err == nil {
+			values = append(values, v)
+		}
+		for _, v := range append(values, c.points...) {
+			require.Equal(t, c.Matches(v), MatchConstraint(b, v), "%v", v)
+		}
+	})
+}

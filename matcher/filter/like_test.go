@@ -73,7 +73,7 @@ func TestLikeAgainstRegexp(t *testing.T) {
 			}
 		}
 	})
-	require.Greater(t, min(yes, no), 50)
+	require.Positive(t, min(yes, no), "both answers occur")
 }
 
 // TestLikeWithEscape: another escape makes the same pattern.
