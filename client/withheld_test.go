@@ -119,7 +119,7 @@ func TestUnsealedRefusalsAreTheRoutersClaim(t *testing.T) {
 		{99, 99, "the router says: kind 99"},
 		{wire.Kind(keyx.KindGrantExpired), Kind(keyx.KindGrantExpired), "the router says: grant expired"},
 		{wire.Kind(keyx.KindTooManyRuns), Kind(keyx.KindTooManyRuns), "the router says: too many runs"},
-		{wire.Kind(keyx.KindTooManyRuns) + 1, KindProtocol, "protocol"},
+		{wire.Kind(keyx.KindBadGroup) + 1, KindProtocol, "protocol"},
 		{0, KindProtocol, "protocol"}, // a malformed frame
 		{wire.Kind(KindClosed), KindProtocol, "protocol"},
 		{wire.Kind(KindIntegrity), KindProtocol, "protocol"},

@@ -36,8 +36,15 @@ const (
 	KindDuplicateSubscription Kind = 124 // an id the session has already
 	KindInternal              Kind = 125 // a misuse of the API, or randomness that failed
 	KindTooManyRuns           Kind = 126 // every run remembered for the publisher's subject is in use by a live session
+	KindBadList               Kind = 127 // a revocation list that is malformed or not signed by an authority of the domain
+	KindGrantRevoked          Kind = 128 // a grant that a revocation list takes back
+	KindNotEndorsed           Kind = 129 // no endorsement, or not one of an endorser of the domain for this enclave and moment
+	KindTooFast               Kind = 130 // the grant's quota of publications per second
+	KindHeaderTooLarge        Kind = 131 // the grant's quota of bytes in a header
+	KindNotResumable          Kind = 132 // a session that cannot be resumed: another instance, resumed already, or forgotten
+	KindBadGroup              Kind = 133 // a group's epoch record, wrap or signature that does not fit
 
-	lastKind = KindTooManyRuns
+	lastKind = KindBadGroup
 )
 
 // Known says that k is one of the kinds above other than KindOK.
@@ -51,6 +58,8 @@ func (k Kind) String() string {
 		"bad filter", "bad event", "stale revocation list", "replayed", "too many subscriptions",
 		"unknown subscription", "enclave memory budget", "integrity", "key exhausted", "evidence refused",
 		"configuration mismatch", "report data mismatch", "downgrade", "duplicate subscription", "internal", "too many runs",
+		"bad revocation list", "grant revoked", "not endorsed", "too many publications per second", "header too large",
+		"session cannot be resumed", "bad group record",
 	}
 	switch {
 	case k == KindOK:

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/scbr/scbr/matcher/filter"
@@ -21,10 +20,7 @@ const (
 	MaxGrantNumber = 1<<53 - 1
 
 	grantType = "scbr/grant/v1"
-	// The algorithms of signatures, by their JOSE names (RFC 8037, draft-ietf-cose-dilithium).
-	algorithmEdDSA = "EdDSA"
-	algorithmMLDSA = "ML-DSA-65"
-	popLabel       = "scbr/pop/v1"
+	popLabel  = "scbr/pop/v1"
 )
 
 // Quotas are what a grant allows beyond filters. Zero means the enclave's own limit.
@@ -79,12 +75,9 @@ type quotasJSON struct {
 }
 
 var (
-	errGrantFields    = errors.New("a field is missing or out of range")
-	errGrantForm      = errors.New("not a JWS in general JSON serialisation with one or two signatures")
-	errGrantHeader    = errors.New("the protected header is not exactly alg and typ of a grant")
-	errGrantSignature = errors.New("no authority of the domain signed it")
-	errGrantFilter    = errors.New("a filter does not parse")
-	errKeySize        = errors.New("a key of the wrong length")
+	errGrantFields = errors.New("a field is missing or out of range")
+	errGrantFilter = errors.New("a filter does not parse")
+	errKeySize     = errors.New("a key of the wrong length")
 )
 
 func (g Grant) validate() error {
@@ -105,15 +98,14 @@ func SignGrant(g Grant, authority Authority) ([]byte, error) {
 	if err := g.validate(); err != nil {
 		return nil, fail(op, KindBadGrant, err)
 	}
-	public := authority.Public()
-	if public == nil {
+	if authority.Public() == nil {
 		return nil, fail(op, KindBadGrant, errNoAuthority)
 	}
 	payload, err := g.payload()
 	if err != nil {
 		return nil, fail(op, KindInternal, err)
 	}
-	out, err := signJWS(payload, public.algorithms(), authority)
+	out, err := signJWS(payload, grantType, authority)
 	if err != nil {
 		return nil, fail(op, KindInternal, err)
 	}
@@ -146,43 +138,6 @@ func (g Grant) payload() ([]byte, error) {
 	return bytes.TrimRight(b.Bytes(), "\n"), err
 }
 
-type generalJWS struct {
-	Payload    string         `json:"payload"`
-	Signatures []jwsSignature `json:"signatures"`
-}
-
-type jwsSignature struct {
-	Protected string `json:"protected"`
-	Signature string `json:"signature"`
-}
-
-type protectedHeader struct {
-	Algorithm string `json:"alg"`
-	Type      string `json:"typ"`
-}
-
-// signJWS makes the general serialisation with a signature of each algorithm.
-func signJWS(payload []byte, algorithms []string, authority Authority) ([]byte, error) {
-	form := generalJWS{Payload: base64.RawURLEncoding.EncodeToString(payload)}
-	for _, algorithm := range algorithms {
-		header, err := json.Marshal(protectedHeader{Algorithm: algorithm, Type: grantType})
-		if err != nil {
-			return nil, err
-		}
-		s := jwsSignature{Protected: base64.RawURLEncoding.EncodeToString(header)}
-		signature, err := authority.sign(algorithm, signingInput(s.Protected, form.Payload))
-		if err != nil {
-			return nil, err
-		}
-		s.Signature = base64.RawURLEncoding.EncodeToString(signature)
-		form.Signatures = append(form.Signatures, s)
-	}
-	return json.Marshal(form)
-}
-
-// signingInput is what a JWS signature is over (RFC 7515, 5.1).
-func signingInput(protected, payload string) []byte { return []byte(protected + "." + payload) }
-
 // VerifyGrant checks that an authority of d signed the grant, that it is meant for d and not past its
 // not-after. Errors: BadGrant, WrongDomain, GrantExpired. Nothing of an unverified grant is returned.
 func VerifyGrant(jws []byte, d Domain, now time.Time) (Grant, error) {
@@ -190,7 +145,7 @@ func VerifyGrant(jws []byte, d Domain, now time.Time) (Grant, error) {
 	if len(jws) > MaxGrantBytes {
 		return Grant{}, fail(op, KindBadGrant, errTooLong)
 	}
-	payload, err := verifyJWS(jws, d)
+	payload, err := verifyJWS(jws, grantType, d)
 	if err != nil {
 		return Grant{}, fail(op, KindBadGrant, err)
 	}
@@ -205,73 +160,6 @@ func VerifyGrant(jws []byte, d Domain, now time.Time) (Grant, error) {
 		return Grant{}, fail(op, KindGrantExpired, nil)
 	}
 	return g, nil
-}
-
-// verifyJWS refuses every form of JWS but ours, and returns the payload that one of the domain's
-// authorities signed with all of its keys.
-func verifyJWS(jws []byte, d Domain) ([]byte, error) {
-	var form generalJWS
-	if err := strictJSON(jws, &form); err != nil {
-		return nil, err
-	}
-	if n := len(form.Signatures); n < 1 || n > 2 {
-		return nil, errGrantForm
-	}
-	payload, err := strictBase64(form.Payload)
-	if err != nil {
-		return nil, err
-	}
-	algorithms := []string{algorithmEdDSA, algorithmMLDSA}[:len(form.Signatures)]
-	var signatures [2][]byte
-	for i, s := range form.Signatures {
-		if err := checkHeader(s.Protected, algorithms[i]); err != nil {
-			return nil, err
-		}
-		if signatures[i], err = strictBase64(s.Signature); err != nil {
-			return nil, err
-		}
-	}
-	for _, key := range d.Authorities {
-		if slices.Equal(key.algorithms(), algorithms) && signedBy(key, &form, algorithms, signatures[:]) {
-			return payload, nil
-		}
-	}
-	return nil, errGrantSignature
-}
-
-// signedBy reports whether every signature is the key's.
-func signedBy(key AuthorityKey, form *generalJWS, algorithms []string, signatures [][]byte) bool {
-	for i, algorithm := range algorithms {
-		if !key.verify(algorithm, signingInput(form.Signatures[i].Protected, form.Payload), signatures[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-// checkHeader refuses all but the one protected header that an algorithm has.
-func checkHeader(protected, algorithm string) error {
-	raw, err := strictBase64(protected)
-	if err != nil {
-		return err
-	}
-	var head protectedHeader
-	if err := strictJSON(raw, &head); err != nil {
-		return err
-	}
-	if head.Algorithm != algorithm || head.Type != grantType {
-		return errGrantHeader
-	}
-	return nil
-}
-
-// strictBase64 decodes base64url without padding, in its one canonical form.
-func strictBase64(s string) ([]byte, error) {
-	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	if err != nil || len(s) != base64.RawURLEncoding.EncodedLen(len(b)) { // the decoder skips line breaks
-		return nil, errGrantForm
-	}
-	return b, nil
 }
 
 func parseGrant(payload []byte) (Grant, error) {

@@ -244,9 +244,9 @@ func TestGrantHasExactlyOneSignature(t *testing.T) {
 			continue
 		}
 		requireKind(t, KindBadGrant, err)
-		want := errGrantHeader // a second one is ML-DSA's
+		want := errJWSHeader // a second one is ML-DSA's
 		if len(list) == 0 {
-			want = errGrantForm
+			want = errJWSForm
 		}
 		require.ErrorIs(t, err, want, "%d", n)
 	}
