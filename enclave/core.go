@@ -27,6 +27,8 @@ type Config struct {
 // Core is the trusted state machine. It belongs to one goroutine.
 type Core struct {
 	identity *keyx.Identity
+	domain   keyx.Domain
+	list     *keyx.RevocationList // in force; nil: none yet
 	info     platform.Info
 	store    *matcher.Store
 	limits   Limits
@@ -105,7 +107,7 @@ func New(cfg Config) (*Core, error) {
 		return nil, &Error{Op: "store", Kind: KindConfig, Err: err}
 	}
 	return &Core{
-		identity: identity, info: cfg.Platform.Info(), store: store, limits: limits,
+		identity: identity, domain: cfg.Domain, info: cfg.Platform.Info(), store: store, limits: limits,
 		conns: map[uint64]*conn{}, halfOpen: list.New(), subjects: newSubjects(limits.MaxSubjects),
 	}, nil
 }
@@ -162,6 +164,9 @@ func (c *Core) step(now time.Time, in []byte) error {
 	if err := c.expireGrants(); err != nil {
 		return err
 	}
+	if err := c.expireList(); err != nil {
+		return err
+	}
 	for len(in) > 0 && !c.done {
 		f, rest, err := abi.Next(in)
 		if err != nil && !resumable(err) {
@@ -197,6 +202,8 @@ func (c *Core) frame(f *abi.Frame) error {
 		return c.data(f)
 	case abi.Close:
 		return c.drop(f.Conn)
+	case abi.TakeList:
+		return c.takeList(f.Body)
 	case abi.Tick:
 		c.out = abi.AppendTock(c.out)
 		return nil

@@ -45,7 +45,7 @@ func (c *Core) finishHandshake(number uint64, msg3 []byte) error {
 		return c.refuseConn(number, kind)
 	}
 	c.lastID++
-	msg4, keys, err := cn.responder.Confirm(c.lastID, c.announced(&grant), revocation)
+	msg4, keys, err := cn.responder.Confirm(c.lastID, c.announced(&grant), c.listNumber())
 	if err != nil {
 		return c.refuseError(number, "confirm", err)
 	}
@@ -58,8 +58,10 @@ func (c *Core) finishHandshake(number uint64, msg3 []byte) error {
 // admit says whether a session for this grant may begin.
 func (c *Core) admit(g *keyx.Grant) keyx.Kind {
 	switch {
-	case g.Revocation > revocation:
+	case g.Revocation > c.listNumber(), !c.listFresh():
 		return keyx.KindStale
+	case c.list.Revokes(g):
+		return keyx.KindGrantRevoked
 	case int(c.live) >= c.limits.MaxSessions:
 		return keyx.KindTooManySessions
 	case c.subjects.sessions(g.Subject) >= quota(g.Quotas.MaxSessions, c.limits.MaxSessions):

@@ -49,6 +49,7 @@ type world struct {
 	domain    keyx.Domain
 	lastConn  uint64
 	lastRef   uint64
+	verified  uint64   // newest list that clients have verified
 	sent      [][]byte // every output of the core
 }
 
@@ -176,6 +177,7 @@ func (w *world) initiate(g keyx.Grant) (*keyx.Initiator, []byte) {
 	require.NoError(w.t, err)
 	i, msg1, err := keyx.NewInitiator(keyx.InitiatorConfig{
 		Domain: w.domain, Router: routerName, Policy: machine().Policy(), Grant: jws, Key: key, Rand: w.rand,
+		Revocation: w.verified,
 	})
 	require.NoError(w.t, err)
 	return i, msg1
@@ -237,11 +239,13 @@ type got struct {
 	beats      []message.Heartbeat
 	refused    keyx.Kind
 	order      []message.Type
+	lists      []uint64 // of the delivery blobs
 }
 
 type delivery struct {
 	message.Envelope
-	ref uint64
+	ref  uint64
+	list uint64 // of its blob
 }
 
 // take opens everything in the frames that is for this client. Everything must
@@ -325,6 +329,7 @@ func (c *client) envelopes(g *got, f *abi.Frame, msg []byte) {
 	require.NoError(t, err)
 	require.EqualValues(t, f.Count, r.Count())
 	require.Equal(t, c.next, r.First)
+	g.lists = append(g.lists, r.Revocation)
 	for i := 0; ; i++ {
 		var e message.Envelope
 		more, err := r.Next(&e)
@@ -332,7 +337,7 @@ func (c *client) envelopes(g *got, f *abi.Frame, msg []byte) {
 		if !more {
 			break
 		}
-		g.deliveries = append(g.deliveries, delivery{e, f.RefAt(i)})
+		g.deliveries = append(g.deliveries, delivery{e, f.RefAt(i), r.Revocation})
 	}
 	c.next += uint64(r.Count())
 }

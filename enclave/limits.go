@@ -46,9 +46,6 @@ const (
 	// many as a client that publishes one by one or in small batches can have had
 	// refused without hearing of it. What it forgets is answered Replayed.
 	maxRefusalsKept = 256
-	// revocation is the number of the enclave's revocation list. Lists are not
-	// distributed yet; whoever has verified one is answered Stale.
-	revocation = 0
 )
 
 // Limits are the bounds of a Core. A zero field means its default.

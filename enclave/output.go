@@ -15,7 +15,7 @@ func (c *Core) gather(s *session, e *message.Envelope, ref uint64) error {
 			*b = c.todo.spare[n-1]
 			c.todo.spare = c.todo.spare[:n-1]
 		}
-		b.msg = message.BeginDeliver(b.msg[:0], revocation, s.delivered)
+		b.msg = message.BeginDeliver(b.msg[:0], c.listNumber(), s.delivered)
 		c.todo.bytes += len(b.msg)
 		c.todo.delivering = append(c.todo.delivering, s)
 	}
@@ -150,7 +150,7 @@ func (c *Core) heartbeat(s *session) error {
 	if err := c.deliver(s); err != nil || s.ended {
 		return err
 	}
-	m := message.Heartbeat{Revocation: revocation, Delivered: s.delivered, Control: s.controls}
+	m := message.Heartbeat{Revocation: c.listNumber(), Delivered: s.delivered, Control: s.controls}
 	m.CmdCount, m.CmdChain = s.keys.In.Chain()
 	m.EvCount, m.EvChain = s.keys.Out.Chain()
 	c.work.ctl = message.AppendHeartbeat(c.work.ctl[:0], &m)

@@ -106,7 +106,7 @@ func (c *Core) judge(s *session, h *message.Header) keyx.Kind {
 	switch {
 	case h.Counter >= keyx.MaxCounter:
 		return keyx.KindKeyExhausted
-	case h.Revocation > revocation:
+	case h.Revocation > c.listNumber():
 		return keyx.KindStale
 	case c.work.event.DecodeBorrow(h.Attrs) != nil:
 		return keyx.KindBadEvent

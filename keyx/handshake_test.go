@@ -376,10 +376,6 @@ func TestConfigurationsRefused(t *testing.T) {
 			a.Domain.Endorsers = []ed25519.PublicKey{publicOf(testKey("e"))}
 			b.Domain = a.Domain
 		},
-		"maximum age": func(a *InitiatorConfig, b *IdentityConfig) {
-			a.Domain.Revocation.MaxAgeSeconds = 1
-			b.Domain = a.Domain
-		},
 		"no router": func(a *InitiatorConfig, b *IdentityConfig) { a.Router, b.Router = "", "" },
 		"no rand":   func(a *InitiatorConfig, b *IdentityConfig) { a.Rand, b.Rand = nil, nil },
 		"broken rand": func(a *InitiatorConfig, b *IdentityConfig) {

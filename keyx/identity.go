@@ -33,7 +33,6 @@ type Identity struct {
 
 var (
 	errNoEndorsement = errors.New("endorsements are not supported: a domain with endorsers cannot be served or joined")
-	errNoRevocation  = errors.New("revocation lists are not supported: a domain that bounds their age cannot be served or joined")
 	errConfig        = errors.New("the configuration is incomplete")
 	errTooBig        = errors.New("quote or collateral too long")
 	errState         = errors.New("called out of order")
@@ -46,9 +45,6 @@ func supportedDomain(op string, d Domain) error {
 	}
 	if len(d.Endorsers) != 0 {
 		return fail(op, KindInternal, errNoEndorsement)
-	}
-	if d.Revocation.MaxAgeSeconds != 0 {
-		return fail(op, KindInternal, errNoRevocation)
 	}
 	return nil
 }

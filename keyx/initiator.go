@@ -19,7 +19,10 @@ type InitiatorConfig struct {
 	Policy quote.Policy // which evidence is acceptable; the zero policy accepts none
 	Grant  []byte       // as SignGrant made it
 	Key    ed25519.PrivateKey
-	Rand   io.Reader
+	// Revocation is the number of the newest revocation list that this client has verified itself: an
+	// enclave that holds an older one is refused (Stale). 0: none.
+	Revocation uint64
+	Rand       io.Reader
 }
 
 // Initiator is one handshake on the client's side: Respond, then Confirm, each once; after any failure
@@ -108,6 +111,8 @@ func (i *Initiator) Respond(msg2 []byte, now time.Time) ([]byte, error) {
 
 var errOtherConfig = errors.New("the enclave was started with other authorities, endorsers, revocation policy or domain name than this client pins")
 
+var errOlderList = errors.New("the enclave's revocation list is older than one that this client has verified")
+
 // checkEvidence has the policy verify the quote with our own bind as its whole report data. What the
 // statement says about its configuration only picks the kind of the refusal.
 func (i *Initiator) checkEvidence(s *statement, now time.Time) error {
@@ -164,7 +169,7 @@ func (i *Initiator) finish(m2 *serverHello, s *statement, eph *xwing.PrivateKey)
 }
 
 // Confirm opens message 4, which only the enclave of the evidence can have sealed in this handshake,
-// and gives the session. Kinds: BadMessage, Integrity, Internal.
+// and gives the session. Kinds: BadMessage, Integrity, Stale, Internal.
 func (i *Initiator) Confirm(msg4 []byte) (*Session, Confirmation, error) {
 	const op = "confirm"
 	if i.keys == nil {
@@ -184,6 +189,9 @@ func (i *Initiator) Confirm(msg4 []byte) (*Session, Confirmation, error) {
 	c, ok := decodeConfirmation(plain)
 	if !ok {
 		return nil, Confirmation{}, fail(op, KindBadMessage, nil)
+	}
+	if c.Revocation < i.cfg.Revocation {
+		return nil, Confirmation{}, fail(op, KindStale, errOlderList)
 	}
 	c.Instance = i.inst
 	s, err := k.session(c.SessionID, false)

@@ -19,6 +19,7 @@
 //	  04 Close     conn u64
 //	  05 Tick      answered by Tock
 //	  06 Shutdown
+//	  07 TakeList  revocation list, as signed; answered by ListHeld
 //	enclave -> host
 //	  81 Ready     instance 16, measurement 32, simulated u8
 //	  82 Handshake conn u64, stage u8 (2 or 4), message
@@ -28,6 +29,7 @@
 //	  86 Stats     subscriptions, store bytes, budget bytes u64, sessions u32, handled, matched, refused u64
 //	  87 Bye
 //	  88 Tock
+//	  8a ListHeld  number u64, kind u16
 //
 // Connection numbers are the host's and are never reused while the enclave
 // lives. Payload references are the host's too: a Data frame with n payloads
@@ -66,6 +68,7 @@ const (
 	refLen     = 8
 	handledLen = 8 + 2
 	refuseLen  = 8 + 2
+	listLen    = 8 + 2
 	readyLen   = InstanceLen + MeasurementLen + 1
 	statsLen   = 3*8 + 4 + 3*8
 )
@@ -81,6 +84,7 @@ const (
 	Close    Type = 0x04
 	Tick     Type = 0x05
 	Shutdown Type = 0x06
+	TakeList Type = 0x07
 
 	Ready     Type = 0x81
 	Handshake Type = 0x82
@@ -90,10 +94,11 @@ const (
 	Stats     Type = 0x86
 	Bye       Type = 0x87
 	Tock      Type = 0x88
+	ListHeld  Type = 0x8a
 )
 
 // FromHost says whether the type is one that the host sends to the enclave.
-func (t Type) FromHost() bool { return t >= Open && t <= Shutdown }
+func (t Type) FromHost() bool { return t >= Open && t <= TakeList }
 
 // The stages of a Handshake frame: the number of the message it carries.
 const (

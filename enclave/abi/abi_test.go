@@ -37,6 +37,8 @@ func samples() map[string][]byte {
 		"stats":     abi.AppendStats(nil, &statsBody),
 		"bye":       abi.AppendBye(nil),
 		"tock":      abi.AppendTock(nil),
+		"list":      abi.AppendTakeList(nil, []byte("list")),
+		"held":      abi.AppendListHeld(nil, 3, 113),
 	}
 }
 
@@ -55,6 +57,10 @@ func encode(f *abi.Frame) []byte {
 		return abi.AppendTick(nil)
 	case abi.Shutdown:
 		return abi.AppendShutdown(nil)
+	case abi.TakeList:
+		return abi.AppendTakeList(nil, f.Body)
+	case abi.ListHeld:
+		return abi.AppendListHeld(nil, f.List, f.Kind)
 	case abi.Ready:
 		return abi.AppendReady(nil, first(f.Ready()), second(f.Ready()), third(f.Ready()))
 	case abi.Handshake:
@@ -102,6 +108,8 @@ func TestVectors(t *testing.T) {
 			"0000000000000006 0000000000000007 0000000000000008",
 		"bye":  "00000002 01 87",
 		"tock": "00000002 01 88",
+		"list": "00000006 01 07 6c697374",
+		"held": "0000000c 01 8a 0000000000000003 0071",
 	}
 	got := samples()
 	require.Len(t, vectors, len(got))
@@ -143,8 +151,8 @@ func TestRefusals(t *testing.T) {
 		{"version 0", "00000002 00 05", abi.ErrVersion, false},
 		{"version 2", "00000002 02", abi.ErrVersion, false},
 		{"type 0", "00000002 01 00", abi.ErrType, true},
-		{"type above the host's", "00000002 01 07", abi.ErrType, true},
-		{"type above the enclave's", "00000002 01 89", abi.ErrType, true},
+		{"type above the host's", "00000002 01 09", abi.ErrType, true},
+		{"type above the enclave's", "00000002 01 8b", abi.ErrType, true},
 		{"open without conn", "00000009 01 01 00000000000000", abi.ErrBody, true},
 		{"close with more", "0000000b 01 04 0000000000000007 00", abi.ErrBody, true},
 		{"tick with a body", "00000003 01 05 00", abi.ErrBody, true},
@@ -156,6 +164,7 @@ func TestRefusals(t *testing.T) {
 		{"deliver with references missing", "0000000c 01 83 0000000000000007 0001", abi.ErrBody, true},
 		{"deliver with too many references", "0000000c 01 83 0000000000000007 0401", abi.ErrBody, true},
 		{"handshake of stage 3", "0000000b 01 82 0000000000000007 03", abi.ErrBody, true},
+		{"list held cut", "0000000b 01 8a 0000000000000003 00", abi.ErrBody, true},
 		{"refuse with more", "0000000d 01 85 0000000000000007 0076 00", abi.ErrBody, true},
 	}
 	for _, c := range cases {

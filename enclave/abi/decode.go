@@ -9,10 +9,11 @@ type Frame struct {
 	Type  Type
 	Conn  uint64 // Open, Finish, Data, Close, Handshake, Deliver, Refuse
 	Ref   uint64 // Data, Handled: the first reference
+	List  uint64 // ListHeld: the number of the list in force
 	Count uint16 // Data, Handled: number of references from Ref on; Deliver: number of references
 	Stage uint8  // Handshake: StageAnswer or StageConfirm
-	Kind  uint16 // Refuse
-	Body  []byte // Open, Finish, Handshake: the message; Data, Deliver: the sealed blob
+	Kind  uint16 // Refuse, ListHeld
+	Body  []byte // Open, Finish, Handshake: the message; Data, Deliver: the sealed blob; TakeList: the list
 	refs  []byte // Deliver: Count references; Ready, Stats: the whole body
 }
 
@@ -49,6 +50,15 @@ func (f *Frame) decode(b []byte) error {
 		return f.decodeConn(b, false)
 	case Data:
 		return f.decodeData(b)
+	case TakeList:
+		f.Body = b
+		return nil
+	case ListHeld:
+		if err := exact(b, listLen); err != nil {
+			return err
+		}
+		f.List, f.Kind = binary.BigEndian.Uint64(b), binary.BigEndian.Uint16(b[8:])
+		return nil
 	case Tick, Shutdown, Bye, Tock:
 		return exact(b, 0)
 	case Ready:

@@ -123,6 +123,20 @@ func AppendStats(dst []byte, s *StatsBody) []byte {
 	return end(dst, at)
 }
 
+// AppendTakeList appends a TakeList frame: a revocation list as its authority signed it.
+func AppendTakeList(dst []byte, list []byte) []byte {
+	at := len(dst)
+	return end(append(begin(dst, TakeList), list...), at)
+}
+
+// AppendListHeld appends a ListHeld frame, the answer to a TakeList: the number of the revocation list
+// that is in force now, and why that is not the one offered, as a number of package keyx, or 0.
+func AppendListHeld(dst []byte, number uint64, kind uint16) []byte {
+	at := len(dst)
+	dst = binary.BigEndian.AppendUint64(begin(dst, ListHeld), number)
+	return end(binary.BigEndian.AppendUint16(dst, kind), at)
+}
+
 // AppendBye appends a Bye frame, the last one an enclave sends.
 func AppendBye(dst []byte) []byte { return end(begin(dst, Bye), len(dst)) }
 
