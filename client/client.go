@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"github.com/scbr/scbr/client/backoff"
 	"github.com/scbr/scbr/keyx"
@@ -17,6 +18,7 @@ import (
 // Values of Error.Op.
 const (
 	opLoad        = "load"
+	opRevocation  = "revocation"
 	opDial        = "dial"
 	opPublish     = "publish"
 	opSubscribe   = "subscribe"
@@ -54,6 +56,9 @@ type Client struct {
 	leaving  bool       // Close has taken leave
 	restarts uint64     // sessions after the first
 
+	updating sync.Mutex                          // one UpdateRevocation at a time
+	verified atomic.Pointer[keyx.RevocationList] // the newest list that we have verified; nil: none
+
 	closeOnce sync.Once
 	closeErr  error
 }
@@ -86,7 +91,17 @@ func dial(ctx context.Context, cfg Config) (*Client, quote.Verdict, error) {
 	if err != nil {
 		return nil, quote.Verdict{}, &Error{Op: opDial, Kind: kindOf(err), Err: err}
 	}
+	list, bad := verifyList(opDial, cfg.Revocation, cfg.Domain, &grant)
+	if bad != nil {
+		return nil, quote.Verdict{}, bad
+	}
+	if err := listAge(opDial, list, &cfg.Domain, cfg.Now()); err != nil {
+		return nil, quote.Verdict{}, err
+	}
 	h := handshake{cfg: &cfg}
+	if list != nil {
+		h.list = list.Number
+	}
 	if err := h.run(ctx); err != nil {
 		return nil, h.verdict, err
 	}
@@ -98,6 +113,7 @@ func dial(ctx context.Context, cfg Config) (*Client, quote.Verdict, error) {
 	if p := cfg.PreviousInstance; p != nil && *p != h.confirmation.Instance {
 		c.inbox.push([]item{{notice: &RestartedError{Previous: *p, Instance: h.confirmation.Instance}}})
 	}
+	c.verified.Store(list)
 	first := c.begin(&h)
 	c.loop.Go(func() { c.supervise(first) })
 	return c, h.verdict, nil
@@ -147,6 +163,9 @@ func (c *Client) Run() uint64 { return c.outbox.id.Run }
 // heard of for twice Config.HeartbeatTimeout ends the session, so that no call
 // waits for a dead one. It keeps neither event nor payload.
 func (c *Client) Publish(ctx context.Context, event filter.Event, payload []byte) error {
+	if err := c.mayPublish(); err != nil {
+		return err
+	}
 	r, err := c.outbox.publish(ctx, event, payload)
 	if err != nil {
 		return err
@@ -158,6 +177,9 @@ func (c *Client) Publish(ctx context.Context, event filter.Event, payload []byte
 // for it. Publications are handled in the order of the calls. It keeps neither
 // event nor payload.
 func (c *Client) PublishAsync(ctx context.Context, event filter.Event, payload []byte) (*Receipt, error) {
+	if err := c.mayPublish(); err != nil {
+		return nil, err
+	}
 	r, err := c.outbox.publish(ctx, event, payload)
 	if err != nil {
 		return nil, err
@@ -171,6 +193,9 @@ func (c *Client) PublishAsync(ctx context.Context, event filter.Event, payload [
 // and after which Receive goes on. Any other error is the end of the Client, told
 // once everything that arrived before it was taken; after Close it wraps ErrClosed.
 func (c *Client) Receive(ctx context.Context) (*Delivery, error) { return c.inbox.pop(ctx) }
+
+// Done is closed at the end of the Client, which Receive tells the reason of.
+func (c *Client) Done() <-chan struct{} { return c.ended }
 
 // Stats tells the counters so far, of all sessions together.
 func (c *Client) Stats() Stats {

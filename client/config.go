@@ -1,12 +1,14 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -49,10 +51,12 @@ const (
 
 // Names of the files of a client directory, as `enclaved dev-init` writes them.
 const (
-	DomainFile  = "domain.json"
-	PolicyFile  = "policy.json"
-	DefaultName = "client" // client.key and client.grant
-	DevRouter   = "dev"    // router name of routerd --dev
+	DomainFile = "domain.json"
+	PolicyFile = "policy.json"
+	// RevocationFile is the newest revocation list; it need not be there.
+	RevocationFile = "revocation.json"
+	DefaultName    = "client" // client.key and client.grant
+	DevRouter      = "dev"    // router name of routerd --dev
 )
 
 // Config is all a Client needs. Addr, Domain, Policy, Router, Grant and Key are
@@ -64,6 +68,10 @@ type Config struct {
 	Router string             // router name the enclave must have bound
 	Grant  []byte             // signed by an authority of Domain
 	Key    ed25519.PrivateKey // the grant's key
+
+	// Revocation is the newest revocation list of the domain, as an authority signed it, from a channel the host does not
+	// control; nil: none. See Client.UpdateRevocation. A domain that bounds the age of lists requires one.
+	Revocation []byte
 
 	MaxUnacked       int           // publications in flight; 0: DefaultMaxUnacked
 	MaxUnackedBytes  int           // sealed bytes in flight; 0: DefaultMaxUnackedBytes
@@ -182,7 +190,20 @@ func LoadDirAs(dir, prefix string) (Config, error) {
 	if err != nil {
 		return Config{}, &Error{Op: op, Kind: KindConfig, Err: fmt.Errorf("%s.key: %w", filepath.Base(prefix), err)}
 	}
-	return Config{Domain: domain, Policy: policy, Router: DevRouter, Grant: parts[3], Key: key}, nil
+	list, err := ReadRevocation(filepath.Join(dir, RevocationFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Config{}, &Error{Op: op, Kind: KindConfig, Err: err}
+	}
+	return Config{Domain: domain, Policy: policy, Router: DevRouter, Grant: parts[3], Key: key, Revocation: list}, nil
+}
+
+// ReadRevocation reads the file of a revocation list as scbr revoke writes it, without verifying it.
+func ReadRevocation(name string) ([]byte, error) {
+	b, err := readBounded(name)
+	if err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b, []byte("\n")), nil
 }
 
 func readBounded(name string) ([]byte, error) {

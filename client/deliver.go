@@ -15,6 +15,7 @@ const maxNames = 4096
 
 // Reasons of an IntegrityError.
 const (
+	reasonStale    = "it was sealed under a revocation list older than the one this client has verified"
 	reasonMissing  = "its payload did not come"
 	reasonSurplus  = "payloads came that no envelope names"
 	reasonForeign  = "it names a subscription that was never ours"
@@ -83,6 +84,7 @@ func (r *receiver) deliver(msg []byte, f *wire.Frame) *Error {
 	}
 	r.missing(d.First - r.next)
 	r.next = d.First + uint64(d.Count())
+	r.stale = d.Revocation < r.client.listNumber()
 	r.payloads.rest = f.Payloads()
 	defer r.payloads.reset()
 	now := r.client.cfg.Now()
@@ -113,6 +115,9 @@ func (r *receiver) open(sealed []byte, present bool, now time.Time) {
 		r.refuse(reasonForeign, nil)
 		return
 	case len(ids) == 0: // all unsubscribed meanwhile
+		return
+	case r.stale:
+		r.refuse(reasonStale, nil)
 		return
 	case !present:
 		r.refuse(reasonMissing, nil)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,6 +44,7 @@ type fake struct {
 	tamper    func(e *message.Envelope, payload []byte) (sent []byte) // between enclave and client
 	silent    bool                                                    // handle publications, acknowledge nothing
 	ignoreBye bool
+	list      atomic.Uint64                        // number of the enclave's revocation list
 	closed    func() bool                          // hang up on new connections
 	denied    func(m *message.Subscribe) keyx.Kind // refuse subscriptions
 }
@@ -173,7 +175,7 @@ func (f *fake) accept(conn io.ReadWriteCloser, frames *frameReader) (*fakeSessio
 	if err != nil {
 		return nil, refuseBy(conn, err)
 	}
-	msg4, session, err := r.Confirm(7, keyx.Limits{MaxHeaders: message.MaxHeaders, MaxBlobBytes: keyx.MaxPlaintext, HeartbeatMillis: f.heartbeat}, 0)
+	msg4, session, err := r.Confirm(7, keyx.Limits{MaxHeaders: message.MaxHeaders, MaxBlobBytes: keyx.MaxPlaintext, HeartbeatMillis: f.heartbeat}, f.list.Load())
 	if err != nil {
 		return nil, err
 	}
@@ -269,7 +271,7 @@ func (s *fakeSession) publish(msg []byte, f *wire.Frame) error {
 	if err != nil || r.Count() != f.Count {
 		return errFake
 	}
-	deliver := message.BeginDeliver(nil, 0, s.delivered)
+	deliver := message.BeginDeliver(nil, s.f.list.Load(), s.delivered)
 	var (
 		h        message.Header
 		refused  []message.Refusal
@@ -365,7 +367,7 @@ func (s *fakeSession) control() uint64 {
 
 // beat is a heartbeat as the enclave would send it now.
 func (s *fakeSession) beat() *message.Heartbeat {
-	h := &message.Heartbeat{Delivered: s.delivered, Control: s.controls}
+	h := &message.Heartbeat{Revocation: s.f.list.Load(), Delivered: s.delivered, Control: s.controls}
 	h.CmdCount, h.CmdChain = s.session.In.Chain()
 	h.EvCount, h.EvChain = s.session.Out.Chain()
 	return h

@@ -16,6 +16,7 @@ var errHandshakeTimeout = errors.New("the handshake took too long: check the add
 // handshake carries the four messages of the key exchange over a new transport.
 type handshake struct {
 	cfg          *Config
+	list         uint64 // the enclave's revocation list must not be older
 	transport    io.ReadWriteCloser
 	frames       *frameReader
 	verdict      quote.Verdict
@@ -52,7 +53,7 @@ func (h *handshake) run(ctx context.Context) error {
 func (h *handshake) exchange() error {
 	initiator, msg1, err := keyx.NewInitiator(keyx.InitiatorConfig{
 		Domain: h.cfg.Domain, Router: h.cfg.Router, Policy: h.cfg.Policy,
-		Grant: h.cfg.Grant, Key: h.cfg.Key, Rand: h.cfg.Rand,
+		Grant: h.cfg.Grant, Key: h.cfg.Key, Revocation: h.list, Rand: h.cfg.Rand,
 	})
 	if err != nil {
 		return keyxError(err)

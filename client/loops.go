@@ -58,6 +58,12 @@ func (w *writer) build(f *flush) error {
 		if err := message.FinishPublish(b.plain, len(b.ends)); err != nil {
 			return err
 		}
+		// The newest list is named by what is sent now, be it new or sent again.
+		if list := w.session.client.listNumber(); list > 0 {
+			if err := message.SetRevocation(b.plain, list); err != nil {
+				return err
+			}
+		}
 		w.payloads = b.payloads(w.payloads[:0])
 		if err := w.append(b.plain, w.payloads); err != nil {
 			return err

@@ -33,6 +33,7 @@ type receiver struct {
 	controls uint64 // number of the next acknowledgement or reply
 	gap      bool   // a blob was missing: the running hash is lost for good
 
+	stale    bool // the blob at hand is under a list older than our own
 	payloads payloads
 	envelope message.Envelope
 	id       keyx.PublicationID

@@ -100,7 +100,8 @@ func (c *Client) reconnect(last *session) *session {
 			c.end(&Error{Op: opDial, Kind: kindOf(err), Err: err}) // it ran out
 			return nil
 		}
-		h := handshake{cfg: &c.cfg}
+		// Nobody goes back behind a list that an enclave told of, nor behind one's own.
+		h := handshake{cfg: &c.cfg, list: max(c.listNumber(), c.memory.revocation)}
 		err = h.run(c.life)
 		if err == nil {
 			return c.resume(last, &h)
@@ -124,7 +125,7 @@ func (c *Client) reconnect(last *session) *session {
 // another attempt rarely changes.
 func refusesUs(k Kind) bool {
 	switch keyx.Kind(k) {
-	case keyx.KindTooManySessions, keyx.KindIntegrity, keyx.KindReplayed, keyx.KindKeyExhausted, keyx.KindInternal:
+	case keyx.KindTooManySessions, keyx.KindIntegrity, keyx.KindReplayed, keyx.KindKeyExhausted, keyx.KindInternal, keyx.KindStale:
 		return false // of the moment
 	default:
 		return keyx.Kind(k).Known()

@@ -59,10 +59,6 @@ func (c *Client) begin(h *handshake) *session {
 	c.mu.Lock()
 	c.session = s
 	c.mu.Unlock()
-	if list := h.confirmation.Revocation; list < c.memory.revocation {
-		s.end(&Error{Op: opDial, Kind: KindIntegrity, Err: errRevocation})
-		return s
-	}
 	c.memory.revocation = h.confirmation.Revocation
 	if err := c.outbox.attach(s, h.session.Content, h.confirmation.Limits); err != nil {
 		s.end(err)

@@ -111,7 +111,7 @@ func (x *race) connect(m *raceMember) {
 			x.step(abi.AppendClose(nil, conn))
 			return
 		}
-		m.session = &client{w: x.world, conn: conn, keys: keys, conf: conf, subject: m.name, run: x.world.rand.Uint64()}
+		m.session = &client{w: x.world, conn: conn, keys: keys, conf: conf, subject: m.name, run: x.rand.Uint64()}
 	}
 	x.read(frames)
 }

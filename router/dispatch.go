@@ -111,6 +111,8 @@ func (d *dispatcher) frame(f *abi.Frame) error {
 		s := f.Stats()
 		d.r.metrics.stats.Store(&s)
 		d.r.heard()
+	case abi.ListHeld:
+		d.r.listHeld(d.life, f)
 	case abi.Tock:
 		d.life.tocks.Add(1)
 	case abi.Bye:

@@ -40,6 +40,7 @@ type Router struct {
 	mu       sync.RWMutex
 	sessions map[uint64]*session
 	closing  wire.Kind // not 0: no new sessions
+	lists    lists
 }
 
 // New checks the configuration and prepares a router; it opens nothing.

@@ -84,6 +84,7 @@ func (k *keeper) up(l *life, settle time.Duration) {
 	l.settled = time.Now().Add(settle)
 	r.state.Store(&EnclaveState{Up: true, Restarts: k.restarts})
 	r.mu.Lock()
+	r.offerLists(l)
 	r.life.Store(l)
 	r.admission.away.Store(false)
 	r.mu.Unlock()

@@ -54,18 +54,32 @@ func adviceFor(k client.Kind) string {
 		return "client and router have no protocol in common, or somebody meddles: install the same release on both sides"
 	case client.Kind(keyx.KindWrongDomain), client.Kind(keyx.KindWrongRouter):
 		return "check --addr and --router, and that domain.json is that of this router"
-	case client.Kind(keyx.KindGrantExpired), client.Kind(keyx.KindBadGrant), client.Kind(keyx.KindBadProof):
-		return "have the authority of the domain issue a new grant for your key: scbr grant --help"
-	case client.Kind(keyx.KindNotAuthorized):
-		return "the grant's publish filter does not allow these attributes: change them, or have a wider grant issued (scbr grant --publish)"
-	case client.Kind(keyx.KindNotCovered):
-		return "the grant's subscribe filter does not cover this --where: narrow it (scbr covers compares filters), or have a wider grant issued (scbr grant --subscribe)"
-	case client.Kind(keyx.KindTooManySubscriptions):
-		return "use fewer --where, or have a grant with a higher --max-subscriptions issued"
 	case client.Kind(keyx.KindEPCBudget):
 		return "the enclave's memory is full: have the router started with a larger --epc-budget"
 	case client.KindIntegrity, client.Kind(keyx.KindIntegrity):
 		return "somebody between you and the enclave changes messages: do not trust this path"
+	default:
+		return adviceOnGrant(keyx.Kind(k))
+	}
+}
+
+// adviceOnGrant says what to do about what a grant or a revocation list does not allow.
+func adviceOnGrant(k keyx.Kind) string {
+	switch k {
+	case keyx.KindGrantExpired, keyx.KindBadGrant, keyx.KindBadProof:
+		return "have the authority of the domain issue a new grant for your key: scbr grant --help"
+	case keyx.KindGrantRevoked:
+		return "the authority has taken this grant back: ask it for another one"
+	case keyx.KindStale:
+		return "router and client have different revocation lists, or one that is too old: have the newest one (scbr revoke) put in force on the router, and give it to this client (--revocation)"
+	case keyx.KindBadList:
+		return "the revocation list is damaged, or is not one of this domain: fetch it from the authority again"
+	case keyx.KindNotAuthorized:
+		return "the grant's publish filter does not allow these attributes: change them, or have a wider grant issued (scbr grant --publish)"
+	case keyx.KindNotCovered:
+		return "the grant's subscribe filter does not cover this --where: narrow it (scbr covers compares filters), or have a wider grant issued (scbr grant --subscribe)"
+	case keyx.KindTooManySubscriptions:
+		return "use fewer --where, or have a grant with a higher --max-subscriptions issued"
 	default:
 		return ""
 	}

@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -45,6 +47,7 @@ func domainInitCommand() *cobra.Command {
 	var dir, name string
 	var secret passphrase
 	var classic bool
+	var maxAge time.Duration
 	cmd := &cobra.Command{
 		Use:   "init [DIR] --name NAME",
 		Short: "Make the authority key and the domain file of a new domain",
@@ -71,20 +74,23 @@ whoever reads the file can sign grants.`,
 			if len(args) == 1 {
 				dir = args[0]
 			}
-			return domainInit(cmd, cmp.Or(dir, os.Getenv(envDir)), name, classic, &secret)
+			return domainInit(cmd, cmp.Or(dir, os.Getenv(envDir)), name, classic, maxAge, &secret)
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "directory to write into (default $"+envDir+")")
 	cmd.Flags().StringVar(&name, "name", "", "name of the domain, such as exchange.example (required)")
 	cmd.Flags().BoolVar(&classic, "ed25519-only", false, "grants with one signature, by Ed25519: a quantum computer could forge them")
+	cmd.Flags().DurationVar(&maxAge, "max-list-age", 0, "nobody serves or publishes under a revocation list older than this, nor without one;\nscbr revoke --refresh makes a new one (0: lists do not age)")
 	secret.flag(cmd.Flags(), authorityKeyFile)
 	return cmd
 }
 
-func domainInit(cmd *cobra.Command, dir, name string, classic bool, secret *passphrase) error {
+func domainInit(cmd *cobra.Command, dir, name string, classic bool, maxAge time.Duration, secret *passphrase) error {
 	switch {
 	case dir == "":
 		return usagef("no directory: scbr domain init DIR --name NAME")
+	case maxAge < 0 || maxAge > math.MaxUint32*time.Second || maxAge%time.Second != 0:
+		return usagef("--max-list-age must be whole seconds, up to 136 years")
 	case name == "":
 		return usagef("no name: scbr domain init DIR --name NAME")
 	}
@@ -93,6 +99,7 @@ func domainInit(cmd *cobra.Command, dir, name string, classic bool, secret *pass
 		return err
 	}
 	domain := keyx.Domain{Name: name, Authorities: []keyx.AuthorityKey{authority.Public()}}
+	domain.Revocation.MaxAgeSeconds = uint32(maxAge / time.Second)
 	if err := domain.Validate(); err != nil {
 		return usagef("--name: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -30,6 +31,7 @@ type grantFlags struct {
 	publish, subscribe     string
 	valid                  time.Duration
 	maxSubscriptions       uint32
+	revocation             string
 	key, out               string
 	passphrase             passphrase
 }
@@ -63,6 +65,7 @@ only PREFIX.grant is written. Existing files are never overwritten.`,
 	f.StringVar(&g.subscribe, "subscribe", "", "filter that must cover every subscription")
 	f.DurationVar(&g.valid, "valid", defaultValid, "how long the grant is valid")
 	f.Uint32Var(&g.maxSubscriptions, "max-subscriptions", 0, "subscriptions at once (0: the enclave's own limit)")
+	f.StringVar(&g.revocation, "revocation", "", "newest revocation list of the domain, instead of that in --dir: the grant is made after it")
 	f.StringVar(&g.key, "key", "", "public key of the client in PEM, instead of making a key pair")
 	f.StringVar(&g.out, "out", "", "prefix of the files to write (required)")
 	g.passphrase.flag(f, "the authority's key")
@@ -79,6 +82,9 @@ func (g *grantFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	grant.Domain = domain.Name
+	if grant.Revocation, err = g.listNumber(domain); err != nil {
+		return err
+	}
 	var files []newFile
 	if grant.Key, files, err = g.clientKey(); err != nil {
 		return err
@@ -162,6 +168,22 @@ func (g *grantFlags) authorityAndDomain(cmd *cobra.Command) (keyx.Authority, key
 		return keyx.Authority{}, keyx.Domain{}, usagef("%s: %w", domainFile, err)
 	}
 	return key, domain, nil
+}
+
+// listNumber is the number of the newest revocation list, which the grant is made after: 0 if there is none.
+func (g *grantFlags) listNumber(domain keyx.Domain) (uint64, error) {
+	name := listFile(g.revocation, g.dir)
+	if name == "" {
+		return 0, nil
+	}
+	list, err := readList(name, domain)
+	if g.revocation == "" && errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return list.Number, nil
 }
 
 // clientKey gives the client's public key and, if it was made here, its file.

@@ -37,8 +37,8 @@ const exitCodes = `Exit codes of scbr:
   2  usage or bad input: unknown flag, filter or attribute that does not parse,
      malformed file, path that cannot be read or written
   3  evidence refused: the enclave is not the one your policy and domain name
-  4  not authorised: the grant is expired, not signed by the domain, or does not
-     cover what was asked
+  4  not authorised: the grant is expired, revoked, not signed by the domain, or
+     does not cover what was asked
 `
 
 // IO is what a command talks to.
@@ -129,7 +129,7 @@ is verified against your policy and your domain.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%w\nsee: %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(domainCommand(), policyCommand(), grantCommand(), attestCommand(), pubCommand(), subCommand(), statusCommand())
+	root.AddCommand(domainCommand(), policyCommand(), grantCommand(), revokeCommand(), attestCommand(), pubCommand(), subCommand(), statusCommand())
 	root.AddCommand(offline.Commands()...)
 	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "Exit codes of scbr", Long: exitCodes})
 	return root
@@ -155,13 +155,13 @@ func exitCode(err error) int {
 		return ExitFailure
 	}
 	switch e.Kind {
-	case client.KindConfig, client.KindTooLarge, client.Kind(keyx.KindBadFilter), client.Kind(keyx.KindBadEvent):
+	case client.KindConfig, client.KindTooLarge, client.Kind(keyx.KindBadFilter), client.Kind(keyx.KindBadEvent), client.Kind(keyx.KindBadList):
 		return ExitUsage
 	case client.Kind(keyx.KindEvidenceRefused), client.Kind(keyx.KindConfigMismatch),
 		client.Kind(keyx.KindBindMismatch), client.Kind(keyx.KindDowngrade):
 		return ExitRefused
 	case client.Kind(keyx.KindNotAuthorized), client.Kind(keyx.KindNotCovered), client.Kind(keyx.KindBadGrant),
-		client.Kind(keyx.KindGrantExpired), client.Kind(keyx.KindBadProof):
+		client.Kind(keyx.KindGrantExpired), client.Kind(keyx.KindBadProof), client.Kind(keyx.KindGrantRevoked):
 		return ExitDenied
 	default:
 		return ExitFailure

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"os"
@@ -19,6 +20,9 @@ const (
 	// defaultTimeout bounds connecting, and waiting for an acknowledgement.
 	defaultTimeout = 10 * time.Second
 
+	// revocationInterval is how soon a new revocation list is noticed.
+	revocationInterval = time.Second
+
 	envDir  = "SCBR_DIR"
 	envAddr = "SCBR_ADDR"
 )
@@ -28,6 +32,7 @@ type sessionFlags struct {
 	dir, addr, as, router  string
 	timeout                time.Duration
 	network                string
+	revocation             string
 	noPadding, noReconnect bool
 }
 
@@ -37,6 +42,7 @@ func (s *sessionFlags) add(cmd *cobra.Command) {
 	f.StringVar(&s.addr, "addr", "", "router address, host:port (default $"+envAddr+", then "+defaultAddr+")")
 	f.StringVar(&s.as, "as", client.DefaultName, "identity: PREFIX.key and PREFIX.grant, as a path or a name within --dir")
 	f.StringVar(&s.router, "router", client.DevRouter, "name the router must have")
+	f.StringVar(&s.revocation, "revocation", "", "newest revocation list of the domain, looked at each second or so (default: revocation.json in --dir, once it is there)")
 	f.StringVar(&s.network, "network", string(client.NetworkAuto), "way to the router: quic, tcp, or auto, which tries QUIC first")
 	f.DurationVar(&s.timeout, "timeout", defaultTimeout, "limit for connecting and for each answer")
 	s.complete(cmd)
@@ -71,6 +77,11 @@ func (s *sessionFlags) config() (client.Config, error) {
 	if err != nil {
 		return client.Config{}, err
 	}
+	if s.revocation != "" {
+		if cfg.Revocation, err = client.ReadRevocation(s.revocation); err != nil {
+			return client.Config{}, badPath(err, "check --revocation: it names a file that scbr revoke wrote")
+		}
+	}
 	cfg.Addr = cmp.Or(s.addr, os.Getenv(envAddr), defaultAddr)
 	cfg.Router = s.router
 	cfg.HandshakeTimeout = s.timeout
@@ -84,5 +95,33 @@ func (s *sessionFlags) dial(ctx context.Context) (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return client.Dial(ctx, cfg)
+	c, err := client.Dial(ctx, cfg)
+	if err == nil {
+		go s.follow(ctx, c, cfg.Revocation)
+	}
+	return c, err
+}
+
+// follow gives the client every list that appears in the file, until ctx ends or the client does. A file that is
+// gone or damaged leaves the list in force.
+func (s *sessionFlags) follow(ctx context.Context, c *client.Client, last []byte) {
+	name := listFile(s.revocation, s.dir)
+	t := time.NewTicker(revocationInterval)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.Done():
+			return
+		case <-t.C:
+		}
+		list, err := client.ReadRevocation(name)
+		if err != nil || bytes.Equal(list, last) {
+			continue
+		}
+		if c.UpdateRevocation(list) == nil { // else it is damaged, or ends the client, which says so
+			last = list
+		}
+	}
 }

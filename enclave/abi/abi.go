@@ -68,7 +68,6 @@ const (
 	refLen     = 8
 	handledLen = 8 + 2
 	refuseLen  = 8 + 2
-	listLen    = 8 + 2
 	readyLen   = InstanceLen + MeasurementLen + 1
 	statsLen   = 3*8 + 4 + 3*8
 )

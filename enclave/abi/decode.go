@@ -53,12 +53,6 @@ func (f *Frame) decode(b []byte) error {
 	case TakeList:
 		f.Body = b
 		return nil
-	case ListHeld:
-		if err := exact(b, listLen); err != nil {
-			return err
-		}
-		f.List, f.Kind = binary.BigEndian.Uint64(b), binary.BigEndian.Uint16(b[8:])
-		return nil
 	case Tick, Shutdown, Bye, Tock:
 		return exact(b, 0)
 	case Ready:
@@ -73,18 +67,29 @@ func (f *Frame) decode(b []byte) error {
 		return f.decodeDeliver(b)
 	case Handled:
 		return f.decodeHandled(b)
-	case Refuse:
-		if err := exact(b, refuseLen); err != nil {
-			return err
-		}
-		f.Conn, f.Kind = binary.BigEndian.Uint64(b), binary.BigEndian.Uint16(b[8:])
-		return nil
+	case Refuse, ListHeld:
+		return f.decodeKind(b)
 	case Stats:
 		f.refs = b
 		return exact(b, statsLen)
 	default:
 		return ErrType
 	}
+}
+
+// decodeKind decodes a number and a kind.
+func (f *Frame) decodeKind(b []byte) error {
+	if err := exact(b, refuseLen); err != nil {
+		return err
+	}
+	number := binary.BigEndian.Uint64(b)
+	if f.Type == ListHeld {
+		f.List = number
+	} else {
+		f.Conn = number
+	}
+	f.Kind = binary.BigEndian.Uint16(b[8:])
+	return nil
 }
 
 func exact(b []byte, n int) error {

@@ -104,3 +104,24 @@ func (r *PublishReader) Next(h *Header) (bool, error) {
 	r.left--
 	return true, nil
 }
+
+// SetRevocation writes a revocation-list number into every header of a finished publish message, in place.
+// A malformed message is BadMessage; it may then have been changed in part.
+func SetRevocation(msg []byte, number uint64) error {
+	r, err := ReadPublish(msg)
+	if err != nil {
+		return err
+	}
+	var h Header
+	for {
+		at := len(msg) - len(r.c.b) // of the next header
+		more, err := r.Next(&h)
+		if err != nil || !more {
+			return err
+		}
+		binary.BigEndian.PutUint64(msg[at+revocationAt:], number)
+	}
+}
+
+// revocationAt is where the revocation-list number stands in a header: after flags, run, counter and epoch.
+const revocationAt = 1 + 8 + 8 + 8

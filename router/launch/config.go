@@ -17,6 +17,8 @@ import (
 const (
 	// DevRouter is the router name of a development directory.
 	DevRouter = "dev"
+	// RevocationFile is the name of the revocation list in a development directory.
+	RevocationFile = "revocation.json"
 
 	defaultListen  = "127.0.0.1:7443"
 	defaultMetrics = "127.0.0.1:7480"
@@ -50,12 +52,15 @@ type Config struct {
 	ResetKey     string            `toml:"reset_key"`     // file with the key of stateless resets; made when it is not there. Empty: none
 	EPCBudget    string            `toml:"epc_budget"`    // passed to enclaved when not empty
 	Sandbox      string            `toml:"sandbox"`       // passed to enclaved when not empty
+	Revocation   string            `toml:"revocation"`    // file with the newest revocation list, looked at each second; empty: none
 	ReadyJSON    bool              `toml:"ready_json"`    // the first line on stdout is JSON
 	LogFormat    string            `toml:"log_format"`    // text or json
 	LogLevel     string            `toml:"log_level"`     // info, warn or error
 	SlowConsumer string            `toml:"slow_consumer"` // policy; empty: the default
 	DrainTimeout string            `toml:"drain_timeout"` // duration; empty: the default
 	Limits       map[string]string `toml:"limits"`        // of router.Limits, by key; what is not there has its default
+
+	revocationMayCome bool // its file need not be there
 }
 
 // UsageError lists everything that is wrong with the configuration.
@@ -85,6 +90,7 @@ func (c *Config) flags() *flag.FlagSet {
 	fs.StringVar(&c.ResetKey, "reset-key", c.ResetKey, "`FILE` with a random key by which clients of a killed router learn of the next one at once; made when it is not there (--dev: in DIR)")
 	fs.StringVar(&c.EPCBudget, "epc-budget", c.EPCBudget, "`SIZE` of the enclave's subscription store: bytes, or a number with KiB, MiB or GiB (default: enclaved's)")
 	fs.StringVar(&c.Sandbox, "sandbox", c.Sandbox, "sandbox `MODE` of enclaved: strict, or best-effort on systems without landlock and seccomp (default strict)")
+	fs.StringVar(&c.Revocation, "revocation", c.Revocation, "`FILE` with the newest revocation list of the domain (scbr revoke), which is looked at each second (--dev: revocation.json in DIR, once it is there)")
 	fs.BoolVar(&c.ReadyJSON, "ready-json", c.ReadyJSON, "write the ready line as JSON")
 	fs.StringVar(&c.LogFormat, "log-format", c.LogFormat, "`FORMAT` of the log: text or json")
 	fs.StringVar(&c.LogLevel, "log-level", c.LogLevel, "least `LEVEL` that is logged: info, warn or error")
@@ -123,6 +129,9 @@ func Parse(args []string, help io.Writer) (Config, error) {
 		c.Domain, c.Platform, c.Router = filepath.Join(c.Dev, "domain.json"), filepath.Join(c.Dev, "platform"), DevRouter
 		if c.ResetKey == "" {
 			c.ResetKey = filepath.Join(c.Dev, "reset.key")
+		}
+		if c.Revocation == "" {
+			c.Revocation, c.revocationMayCome = filepath.Join(c.Dev, RevocationFile), true
 		}
 	}
 	return c, nil

@@ -1,0 +1,92 @@
+package router
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/scbr/scbr/enclave/abi"
+	"github.com/scbr/scbr/router/wire"
+)
+
+// MaxListBytes bounds a revocation list: with its header it is one frame of the link.
+const MaxListBytes = abi.MaxFrame - abi.HeaderLen
+
+var errListSize = errors.New("a revocation list must have 1 byte to a mebibyte")
+
+// lists are the revocation lists a router knows, as frames. Guarded by Router.mu.
+type lists struct {
+	newest []byte   // as it was given; nil: none
+	good   []byte   // the last that an enclave took, for the one after it when the newest is damaged
+	asked  [][]byte // offered to the enclave of now, not answered yet
+}
+
+// SetRevocationList hands a revocation list, as its authority signed it, to the enclave that runs now and to every one
+// that is started from now on, before clients are let in. The router cannot check it: the enclave does, takes none that is
+// older than the one it has, and its answer is logged and shown as a metric.
+func (r *Router) SetRevocationList(list []byte) error {
+	if len(list) == 0 || len(list) > MaxListBytes {
+		return &Error{Op: "revocation list", Kind: wire.FrameTooLarge, Err: errListSize}
+	}
+	frame := abi.AppendTakeList(nil, bytes.Clone(list))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lists.newest = frame
+	if l := r.life.Load(); l != nil {
+		r.offer(l, frame)
+	}
+	return nil
+}
+
+// offer sends a list. With mu held.
+func (r *Router) offer(l *life, frame []byte) {
+	r.lists.asked = append(r.lists.asked, frame)
+	l.link.control(frame)
+}
+
+// offerLists tells a new enclave what the one before knew. With mu held.
+func (r *Router) offerLists(l *life) {
+	r.lists.asked = nil
+	if r.lists.good != nil && !bytes.Equal(r.lists.good, r.lists.newest) {
+		r.offer(l, r.lists.good)
+	}
+	if r.lists.newest != nil {
+		r.offer(l, r.lists.newest)
+	}
+}
+
+// listHeld takes the enclave's answer to a list.
+func (r *Router) listHeld(l *life, f *abi.Frame) {
+	r.mu.Lock()
+	if q := r.lists.asked; len(q) > 0 && r.life.Load() == l {
+		if f.Kind == 0 {
+			r.lists.good = q[0]
+		}
+		r.lists.asked = q[1:]
+	}
+	r.mu.Unlock()
+	r.metrics.list.Set(float64(f.List))
+	if f.Kind == 0 {
+		r.log.Info("revocation list in force", "number", f.List)
+		return
+	}
+	r.metrics.listsRefused.Inc()
+	r.log.Error("the enclave refused a revocation list: "+reasonOfList(f.Kind), "kind", f.Kind, "number_in_force", f.List)
+}
+
+// reasonOfList says in words what the kinds of an enclave mean for a list.
+func reasonOfList(kind uint16) string {
+	switch kind {
+	case kindStale:
+		return "it is older than the one in force"
+	case kindWrongDomain:
+		return "it is of another domain"
+	default:
+		return "it is malformed, or no authority of the domain signed it"
+	}
+}
+
+// Kinds of package keyx that an enclave answers to a list, by their numbers: this side of the link knows no more of them.
+const (
+	kindWrongDomain = 103
+	kindStale       = 113
+)
