@@ -48,6 +48,7 @@ type world struct {
 	policy    quote.Policy
 	addr      string
 	toHost    io.Writer // writes on the link as a broken enclave would
+	toCore    io.Writer // and as a host would
 	core      *enclave.Core
 	last      atomic.Pointer[abi.StatsBody]
 }
@@ -104,6 +105,7 @@ func (w *world) run(s *setup) {
 	inner, enclaveSide := net.Pipe()
 	hostSide, outer := net.Pipe()
 	w.toHost = &lockedWriter{w: outer}
+	w.toCore = &lockedWriter{w: inner}
 	udp, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	require.NoError(t, err)
 	r, err := router.New(router.Config{
@@ -114,7 +116,7 @@ func (w *world) run(s *setup) {
 	var all sync.WaitGroup
 	all.Go(func() { w.serve(enclaveSide) })
 	all.Go(func() { relay(w.toHost, inner, w.keepStats(s.fromEnclave), s.capture.abiOutward); _ = outer.Close() })
-	all.Go(func() { relay(inner, outer, s.toEnclave, s.capture.abiInward); _ = inner.Close() })
+	all.Go(func() { relay(w.toCore, outer, s.toEnclave, s.capture.abiInward); _ = inner.Close() })
 	all.Go(func() { _ = r.Serve(ctx) })
 	t.Cleanup(func() {
 		cancel()
