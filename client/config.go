@@ -73,6 +73,12 @@ type Config struct {
 	// control; nil: none. See Client.UpdateRevocation. A domain that bounds the age of lists requires one.
 	Revocation []byte
 
+	// Sign has every publication bear our signature and grant, inside the sealed payload, so that subscribers can show others
+	// who published it (Delivery.Proof). It costs an Ed25519 signature and the grant's some 6 KB for each.
+	Sign bool
+	// RequireSignatures refuses publications that their publisher did not sign.
+	RequireSignatures bool
+
 	MaxUnacked       int           // publications in flight; 0: DefaultMaxUnacked
 	MaxUnackedBytes  int           // sealed bytes in flight; 0: DefaultMaxUnackedBytes
 	InboxBytes       int           // deliveries waiting for Receive; 0: DefaultInboxBytes

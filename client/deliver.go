@@ -140,8 +140,8 @@ func (r *receiver) open(sealed []byte, present bool, now time.Time) {
 		r.items = append(r.items, item{notice: &LostError{N: 1, Overflow: true}})
 		return
 	}
-	d, reason, err := r.unseal(subject, sealed)
-	if err != nil {
+	d, reason, err := r.unseal(subject, sealed, now)
+	if reason != "" {
 		r.client.inbox.cancel(size)
 		r.refuse(reason, err)
 		return
@@ -154,17 +154,23 @@ func (r *receiver) open(sealed []byte, present bool, now time.Time) {
 
 // unseal opens the payload of the envelope at hand; nothing of it is looked at
 // before keyx has compared commitment and attribute hash.
-func (r *receiver) unseal(subject string, sealed []byte) (*Delivery, string, error) {
+func (r *receiver) unseal(subject string, sealed []byte, now time.Time) (*Delivery, string, error) {
 	e := &r.envelope
 	r.id.Subject, r.id.Run, r.id.Counter, r.id.GKEpoch = subject, e.Run, e.Counter, e.GKEpoch
-	attrs, body, err := keyx.OpenPayload(&r.id, &e.CK, nil, &e.Commitment, &e.AttributeHash, sealed)
+	o, err := keyx.OpenSignedPayload(&r.id, &e.CK, nil, &e.Commitment, &e.AttributeHash, sealed)
 	if err != nil {
 		return nil, reasonPayload, err
 	}
-	d := &Delivery{Publisher: subject, Run: e.Run, Counter: e.Counter, Payload: body}
-	// attrs is memory of this delivery that nobody else writes to.
-	if err := d.Attributes.DecodeBorrow(attrs); err != nil {
+	if reason, err := r.signed(&o, now); reason != "" {
+		return nil, reason, err
+	}
+	d := &Delivery{Publisher: subject, Run: e.Run, Counter: e.Counter, Payload: o.Body}
+	// The attributes are memory of this delivery that nobody else writes to.
+	if err := d.Attributes.DecodeBorrow(o.Attributes); err != nil {
 		return nil, reasonEncoding, err
+	}
+	if o.Signature != nil {
+		d.proof = &keyx.Proof{ID: r.id, Attributes: o.Attributes, Body: o.Body, PublicationSignature: *o.Signature}
 	}
 	return d, "", nil
 }

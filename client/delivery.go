@@ -3,6 +3,7 @@ package client
 import (
 	"time"
 
+	"github.com/scbr/scbr/keyx"
 	"github.com/scbr/scbr/matcher/filter"
 )
 
@@ -15,6 +16,8 @@ type Delivery struct {
 	Attributes    filter.Event
 	Payload       []byte
 	Received      time.Time
+
+	proof *keyx.Proof // nil: not signed
 }
 
 // Stats counts what a Client saw. Dropped and refused deliveries are also

@@ -56,6 +56,7 @@ type outbox struct {
 	maxUnacked int
 	maxBytes   int
 	unpadded   bool          // Config.NoPadding
+	signer     *signer       // nil: publications are not signed
 	sealed     atomic.Uint64 // newest counter whose blob is complete in this session
 
 	mu         sync.Mutex
@@ -80,7 +81,7 @@ type outbox struct {
 }
 
 func newOutbox(id keyx.PublicationID, cfg *Config) *outbox {
-	o := &outbox{id: id, next: 1, maxUnacked: cfg.MaxUnacked, maxBytes: cfg.MaxUnackedBytes, unpadded: cfg.NoPadding}
+	o := &outbox{id: id, next: 1, maxUnacked: cfg.MaxUnacked, maxBytes: cfg.MaxUnackedBytes, unpadded: cfg.NoPadding, signer: newSigner(cfg)}
 	o.work.L = &o.mu
 	return o
 }
@@ -122,7 +123,11 @@ func (o *outbox) publish(ctx context.Context, event filter.Event, payload []byte
 	if n := len(o.attrs); n > message.MaxAttrsBytes || n+padding+minPublish > o.maxPlain {
 		return Receipt{}, &Error{Op: opPublish, Kind: KindTooLarge}
 	}
-	inner := o.payloadPadding(len(o.attrs) + len(payload))
+	signed := o.signer.len()
+	if len(payload)+signed > MaxPayloadBytes {
+		return Receipt{}, &Error{Op: opPublish, Kind: KindTooLarge}
+	}
+	inner := o.payloadPadding(len(o.attrs) + len(payload) + signed)
 	// Sealing happens inside the lock: a counter is used up exactly when its header
 	// stands in a batch, so headers are in order and no key seals two messages.
 	var ck [32]byte
@@ -130,11 +135,11 @@ func (o *outbox) publish(ctx context.Context, event filter.Event, payload []byte
 	if err := o.content.Derive(o.id.Run, o.next, &ck, &salt); err != nil {
 		return Receipt{}, &Error{Op: opPublish, Kind: kindOf(err), Err: err}
 	}
-	b := o.filling(message.HeaderBytes+len(o.attrs)+padding, keyx.PayloadOverhead+len(o.attrs)+len(payload)+inner)
+	b := o.filling(message.HeaderBytes+len(o.attrs)+padding, keyx.PayloadOverhead+len(o.attrs)+len(payload)+signed+inner)
 	before, start := b.bytes(), len(b.body)
 	o.id.Counter = o.next
 	key := keyx.PayloadKey(&ck, nil, &o.id)
-	body := keyx.SealPayload(b.body, &key, &salt, o.attrs, payload, inner)
+	body := keyx.SealSignedPayload(b.body, &key, &salt, o.attrs, payload, o.signer.sign(&o.id, o.attrs, payload), inner)
 	plain, err := message.AppendHeader(b.plain, &message.Header{
 		Run: o.id.Run, Counter: o.next, Commitment: keyx.Commit(&o.id, &key, body[start:]), Attrs: o.attrs, Padding: padding,
 	})

@@ -51,15 +51,16 @@ func newReceiver(s *session, opener *keyx.Opener) *receiver {
 // each, and the next begins when the last has ended, so that nothing but the
 // counters is ever used by two at once.
 type memory struct {
-	revocation uint64            // newest list number seen
-	names      map[string]string // subjects seen, so that each is allocated once
+	revocation uint64                   // newest list number seen
+	signers    map[[32]byte]*keyx.Grant // verified grants of publishers, by their hash
+	names      map[string]string        // subjects seen, so that each is allocated once
 	duplicates *duplicates
 
 	delivered, repeated, lost, overflowed, refused atomic.Uint64
 }
 
 func newMemory() *memory {
-	return &memory{names: make(map[string]string), duplicates: newDuplicates()}
+	return &memory{names: make(map[string]string), signers: make(map[[32]byte]*keyx.Grant), duplicates: newDuplicates()}
 }
 
 func (m *memory) addTo(s *Stats) {

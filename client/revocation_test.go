@@ -129,9 +129,21 @@ func TestReconnectsOnlyToANewerList(t *testing.T) {
 	f.list.Store(4)
 	s.cut()
 	notice[*DisconnectedError](t, c)
-	time.Sleep(100 * time.Millisecond) // many attempts
+	for range 2 * maxRefusals { // more than a grant that is refused is tried
+		<-f.sessions
+	}
 	f.list.Store(5)
-	publish(t, c, "again")
+	done := make(chan error, 1)
+	go func() { done <- c.Publish(t.Context(), quoteEvent(t, "HAL", 49.5), []byte("again")) }()
+	for {
+		select {
+		case <-f.sessions:
+			continue
+		case err := <-done:
+			require.NoError(t, err)
+		}
+		break
+	}
 	require.NoError(t, c.Close())
 }
 

@@ -112,18 +112,7 @@ func PayloadKey(ck *[32]byte, gk *[32]byte, id *PublicationID) [32]byte {
 // with ChaCha20-Poly1305 under key and the zero nonce. A key seals exactly one message: key must come
 // from [PayloadKey] with a sequence that was never used before; a resend sends the stored bytes.
 func SealPayload(dst []byte, key *[32]byte, salt *[16]byte, attrs, body []byte, padding int) []byte {
-	aead, err := newPayloadAEAD(key)
-	if err != nil {
-		panic("keyx: a 32-byte key was refused: " + err.Error())
-	}
-	start := len(dst)
-	dst = append(dst, salt[:]...)
-	dst = appendField(dst, attrs)
-	dst = appendField(dst, body)
-	dst = AppendZeros(dst, padding)
-	var nonce [chacha20poly1305.NonceSize]byte
-	sealed := aead.Seal(dst[start:start], nonce[:], dst[start:], nil)
-	return append(dst[:start], sealed...)
+	return SealSignedPayload(dst, key, salt, attrs, body, nil, padding)
 }
 
 func newPayloadAEAD(key *[32]byte) (cipher.AEAD, error) { return chacha20poly1305.New(key[:]) }
@@ -159,45 +148,66 @@ var (
 	errAttributes = errors.New("the attributes are not the ones the enclave matched")
 )
 
-// OpenPayload opens a sealed payload for a subscriber, and is the only way to do so: it recomputes the
-// commitment and compares it with that of the envelope before it opens, and after that compares the
-// attributes inside with the hash the enclave computed. gk is nil exactly if id.GKEpoch is 0. attrs and
-// body are new memory. Any difference is Integrity and yields nothing.
+// Opened is what is inside a sealed payload.
+type Opened struct {
+	Attributes, Body []byte                // new memory
+	Signature        *PublicationSignature // the publisher's own, not verified yet; nil: none
+}
+
+// OpenPayload is [OpenSignedPayload] for those who look at no signature.
 func OpenPayload(id *PublicationID, ck, gk *[32]byte, commitment, attrHash *[32]byte, sealed []byte) (attrs, body []byte, err error) {
+	o, err := OpenSignedPayload(id, ck, gk, commitment, attrHash, sealed)
+	return o.Attributes, o.Body, err
+}
+
+// OpenSignedPayload opens a sealed payload for a subscriber, and is the only way to do so: it recomputes the
+// commitment and compares it with that of the envelope before it opens, and after that compares the
+// attributes inside with the hash the enclave computed. gk is nil exactly if id.GKEpoch is 0. Any difference is
+// Integrity and yields nothing.
+func OpenSignedPayload(id *PublicationID, ck, gk *[32]byte, commitment, attrHash *[32]byte, sealed []byte) (Opened, error) {
 	const op = "open payload"
 	if (gk == nil) != (id.GKEpoch == 0) {
-		return nil, nil, fail(op, KindBadMessage, nil)
+		return Opened{}, fail(op, KindBadMessage, nil)
 	}
 	if len(sealed) < PayloadOverhead || len(sealed) > MaxSealedPayload {
-		return nil, nil, fail(op, KindBadMessage, nil)
+		return Opened{}, fail(op, KindBadMessage, nil)
 	}
 	key := PayloadKey(ck, gk, id)
 	defer clear(key[:])
 	if c := Commit(id, &key, sealed); subtle.ConstantTimeCompare(c[:], commitment[:]) != 1 {
-		return nil, nil, fail(op, KindIntegrity, errCommitment)
+		return Opened{}, fail(op, KindIntegrity, errCommitment)
 	}
 	aead, err := newPayloadAEAD(&key)
 	if err != nil {
-		return nil, nil, fail(op, KindInternal, err)
+		return Opened{}, fail(op, KindInternal, err)
 	}
 	var nonce [chacha20poly1305.NonceSize]byte
 	plain, err := aead.Open(nil, nonce[:], sealed, nil)
 	if err != nil {
-		return nil, nil, fail(op, KindIntegrity, nil)
+		return Opened{}, fail(op, KindIntegrity, nil)
 	}
 	salt := [saltLen]byte(plain)
-	attrs, rest, ok := cutField(plain[saltLen:])
+	o, ok := cutPayload(plain[saltLen:])
 	if !ok {
-		return nil, nil, fail(op, KindBadMessage, nil)
+		return Opened{}, fail(op, KindBadMessage, nil)
 	}
-	body, padding, ok := cutField(rest)
-	if !ok || !Zeros(padding) {
-		return nil, nil, fail(op, KindBadMessage, nil)
+	if h := AttributeHash(&salt, o.Attributes); subtle.ConstantTimeCompare(h[:], attrHash[:]) != 1 {
+		return Opened{}, fail(op, KindIntegrity, errAttributes)
 	}
-	if h := AttributeHash(&salt, attrs); subtle.ConstantTimeCompare(h[:], attrHash[:]) != 1 {
-		return nil, nil, fail(op, KindIntegrity, errAttributes)
+	return o, nil
+}
+
+// cutPayload takes what is behind the salt apart.
+func cutPayload(b []byte) (o Opened, ok bool) {
+	if o.Attributes, b, ok = cutField(b); !ok {
+		return o, false
 	}
-	return attrs, body, nil
+	if o.Body, b, ok = cutField(b); !ok {
+		return o, false
+	}
+	var padding []byte
+	o.Signature, padding, ok = cutSignature(b)
+	return o, ok && Zeros(padding)
 }
 
 // cutField splits a field behind its 4-byte length off.

@@ -24,6 +24,7 @@ type pubFlags struct {
 	count       int
 	bare        bool
 	jsonl, json bool
+	sign        bool
 }
 
 func pubCommand() *cobra.Command {
@@ -56,6 +57,7 @@ standard error, and with --json the first %d as "refused_lines".`, maxToldRefusa
 	f.IntVar(&p.count, "count", 1, "publish the event this many times")
 	f.BoolVar(&p.bare, "no-attributes", false, "publish an event without attributes")
 	f.BoolVar(&p.jsonl, "jsonl", false, `read events from standard input, one a line: {"attributes":{...},"payload":"..."} (or "payload_base64")`)
+	f.BoolVar(&p.sign, "sign", false, "sign each publication, so that subscribers can show others who published it (scbr proof):\nsome 6 KB and 50 us for each")
 	f.BoolVar(&p.json, "json", false, "print the summary as one line of JSON")
 	cmd.MarkFlagsMutuallyExclusive("payload", "payload-file", "jsonl")
 	cmd.MarkFlagsMutuallyExclusive("attr", "jsonl", "no-attributes")
@@ -71,6 +73,7 @@ func (p *pubFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	p.session.sign = p.sign
 	c, err := p.session.dial(cmd.Context())
 	if err != nil {
 		return err

@@ -36,7 +36,8 @@ const exitCodes = `Exit codes of scbr:
      to be written that exists already; the answer no of covers and explain
   2  usage or bad input: unknown flag, filter or attribute that does not parse,
      malformed file, path that cannot be read or written
-  3  evidence refused: the enclave is not the one your policy and domain name
+  3  evidence refused: the enclave is not the one your policy and domain name; or
+     a proof that does not hold
   4  not authorised: the grant is expired, revoked, not signed by the domain, or
      does not cover what was asked
 `
@@ -129,7 +130,7 @@ is verified against your policy and your domain.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%w\nsee: %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(domainCommand(), policyCommand(), grantCommand(), revokeCommand(), attestCommand(), pubCommand(), subCommand(), statusCommand())
+	root.AddCommand(domainCommand(), policyCommand(), grantCommand(), revokeCommand(), proofCommand(), attestCommand(), pubCommand(), subCommand(), statusCommand())
 	root.AddCommand(offline.Commands()...)
 	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "Exit codes of scbr", Long: exitCodes})
 	return root

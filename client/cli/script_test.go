@@ -190,7 +190,7 @@ func stopSub(ts *testscript.TestScript, neg bool, args []string) {
 // Every command explains itself by example.
 func TestEveryCommandHasAnExample(t *testing.T) {
 	var out bytes.Buffer
-	for _, line := range []string{"", "domain init", "policy init", "grant", "attest", "pub", "sub", "match"} {
+	for _, line := range []string{"", "domain init", "policy init", "grant", "revoke", "proof", "attest", "pub", "sub", "match"} {
 		out.Reset()
 		args := append(strings.Fields(line), "--help")
 		if code := Run(t.Context(), args, IO{Out: &out, Err: &out}); code != ExitOK {

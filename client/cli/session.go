@@ -33,6 +33,7 @@ type sessionFlags struct {
 	timeout                time.Duration
 	network                string
 	revocation             string
+	sign, signed           bool
 	noPadding, noReconnect bool
 }
 
@@ -86,6 +87,7 @@ func (s *sessionFlags) config() (client.Config, error) {
 	cfg.Router = s.router
 	cfg.HandshakeTimeout = s.timeout
 	cfg.Network = client.Network(s.network)
+	cfg.Sign, cfg.RequireSignatures = s.sign, s.signed
 	cfg.NoPadding, cfg.NoReconnect = s.noPadding, s.noReconnect
 	return cfg, nil
 }

@@ -23,6 +23,7 @@ type subFlags struct {
 	where   []string
 	count   uint64
 	json    bool
+	signed  bool
 }
 
 func subCommand() *cobra.Command {
@@ -37,7 +38,8 @@ error tells that the enclave has all filters.
 ` + offline.FilterLanguage + `
 
 With --json each delivery is a line {"publisher","sequence","subscriptions",
-"attributes","payload" or "payload_base64","received"}; subscriptions number the
+"attributes","payload" or "payload_base64","received"}, and a "proof" if its
+publisher signed it, which scbr proof reads; subscriptions number the
 --where from 1. Lines {"lost":n}, {"lost_unknown":true}, {"refused":"why"},
 {"stalled":"5s"} and {"restarted":true} stand where something is or may be missing;
 {"disconnected":"why"} where a session ended, and {"resumed":true} with the
@@ -53,6 +55,7 @@ error.`,
 	f := cmd.Flags()
 	f.StringArrayVar(&s.where, "where", nil, "filter (repeatable, required)")
 	f.Uint64Var(&s.count, "count", 0, "end after this many deliveries (0: never)")
+	f.BoolVar(&s.signed, "signed-only", false, "refuse what its publisher did not sign (scbr pub --sign)")
 	f.BoolVar(&s.json, "json", false, "print one line of JSON for each delivery")
 	return cmd
 }
@@ -73,6 +76,7 @@ func (s *subFlags) run(cmd *cobra.Command) error {
 		filters[i] = *f
 	}
 	ctx := cmd.Context()
+	s.session.signed = s.signed
 	c, err := s.session.dial(ctx)
 	if err != nil {
 		return interrupted(ctx, err)
@@ -137,6 +141,7 @@ type deliveryJSON struct {
 	Payload       *string         `json:"payload,omitempty"`
 	PayloadBase64 *string         `json:"payload_base64,omitempty"`
 	Received      string          `json:"received"`
+	Proof         json.RawMessage `json:"proof,omitempty"`
 }
 
 // sequence is a publisher sequence as text: run and counter exceed what JSON readers
@@ -155,7 +160,7 @@ func (p *printing) delivery(d *client.Delivery) error {
 	}
 	line := deliveryJSON{
 		Publisher: d.Publisher, Sequence: sequence(d), Subscriptions: d.Subscriptions,
-		Attributes: attributes, Received: d.Received.UTC().Format(time.RFC3339Nano),
+		Attributes: attributes, Received: d.Received.UTC().Format(time.RFC3339Nano), Proof: d.Proof(),
 	}
 	if utf8.Valid(d.Payload) {
 		text := string(d.Payload)
