@@ -125,7 +125,7 @@ func (c *Client) reconnect(last *session) *session {
 // another attempt rarely changes.
 func refusesUs(k Kind) bool {
 	switch keyx.Kind(k) {
-	case keyx.KindTooManySessions, keyx.KindIntegrity, keyx.KindReplayed, keyx.KindKeyExhausted, keyx.KindInternal, keyx.KindStale:
+	case keyx.KindTooManySessions, keyx.KindIntegrity, keyx.KindReplayed, keyx.KindKeyExhausted, keyx.KindInternal, keyx.KindStale, keyx.KindNotEndorsed:
 		return false // of the moment
 	default:
 		return keyx.Kind(k).Known()

@@ -26,12 +26,13 @@ type Config struct {
 
 // Core is the trusted state machine. It belongs to one goroutine.
 type Core struct {
-	identity *keyx.Identity
-	domain   keyx.Domain
-	list     *keyx.RevocationList // in force; nil: none yet
-	info     platform.Info
-	store    *matcher.Store
-	limits   Limits
+	keys    keyring
+	domain  keyx.Domain
+	list    *keyx.RevocationList // in force; nil: none yet
+	minList uint64               // endorsers want nobody served under an older one
+	info    platform.Info
+	store   *matcher.Store
+	limits  Limits
 
 	now      time.Time // never goes back
 	expiry   time.Time // no live session's grant ends before it
@@ -107,7 +108,7 @@ func New(cfg Config) (*Core, error) {
 		return nil, &Error{Op: "store", Kind: KindConfig, Err: err}
 	}
 	return &Core{
-		identity: identity, domain: cfg.Domain, info: cfg.Platform.Info(), store: store, limits: limits,
+		keys: keyring{now: identity}, domain: cfg.Domain, info: cfg.Platform.Info(), store: store, limits: limits,
 		conns: map[uint64]*conn{}, halfOpen: list.New(), subjects: newSubjects(limits.MaxSubjects),
 	}, nil
 }
@@ -121,9 +122,10 @@ func newStore(cfg Config) (*matcher.Store, error) {
 	return matcher.New(cfg.Memory, matcher.Config{Seed: binary.BigEndian.Uint64(seed[:])})
 }
 
-// Ready appends the frame that an enclave sends first.
+// Ready appends the frames that an enclave sends first: Ready and Statement.
 func (c *Core) Ready(dst []byte) []byte {
-	return abi.AppendReady(dst, c.identity.Instance(), c.info.Measurement, c.info.Simulated)
+	dst = abi.AppendReady(dst, c.keys.now.Instance(), c.info.Measurement, c.info.Simulated)
+	return abi.AppendStatement(dst, c.keys.now.Statement())
 }
 
 // Done says that the core was shut down: what Step returned last is the end.
@@ -161,6 +163,7 @@ func (c *Core) step(now time.Time, in []byte) error {
 		c.now = now
 	}
 	c.expire()
+	c.turnEpoch()
 	if err := c.expireGrants(); err != nil {
 		return err
 	}
@@ -202,6 +205,8 @@ func (c *Core) frame(f *abi.Frame) error {
 		return c.data(f)
 	case abi.Close:
 		return c.drop(f.Conn)
+	case abi.Endorse:
+		return c.endorse(f.Body)
 	case abi.TakeList:
 		return c.takeList(f.Body)
 	case abi.Tick:
@@ -238,7 +243,7 @@ func (c *Core) finish() error {
 
 // shutdown forgets the keys and says goodbye.
 func (c *Core) shutdown() error {
-	c.identity.Erase()
+	c.keys.erase()
 	c.out = abi.AppendBye(c.out)
 	c.done = true
 	return nil

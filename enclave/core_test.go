@@ -286,7 +286,7 @@ func TestReadyAndShutdown(t *testing.T) {
 	require.True(t, simulated)
 
 	i, msg1 := w.initiate(grantFor("bob"))
-	half, msg2, err := w.core.identity.Accept(msg1)
+	half, msg2, err := w.core.keys.now.Accept(msg1)
 	require.NoError(t, err)
 	msg3, err := i.Respond(msg2, w.now)
 	require.NoError(t, err)

@@ -18,7 +18,11 @@ func (c *Core) open(number uint64, msg1 []byte) error {
 		c.refuse(number, keyx.KindTooManySessions)
 		return nil
 	}
-	responder, msg2, err := c.identity.Accept(msg1)
+	if !c.keys.now.Endorsed(c.now) {
+		c.refuse(number, keyx.KindNotEndorsed)
+		return nil
+	}
+	responder, msg2, err := c.keys.now.Accept(msg1)
 	if err != nil {
 		return c.refuseError(number, "accept", err)
 	}
@@ -58,7 +62,7 @@ func (c *Core) finishHandshake(number uint64, msg3 []byte) error {
 // admit says whether a session for this grant may begin.
 func (c *Core) admit(g *keyx.Grant) keyx.Kind {
 	switch {
-	case g.Revocation > c.listNumber(), !c.listFresh():
+	case g.Revocation > c.listNumber(), !c.listServes():
 		return keyx.KindStale
 	case c.list.Revokes(g):
 		return keyx.KindGrantRevoked

@@ -51,6 +51,7 @@ type world struct {
 	lastRef   uint64
 	verified  uint64   // newest list that clients have verified
 	sent      [][]byte // every output of the core
+	statement []byte   // the newest one told, and not among the frames of step
 }
 
 func newWorld(t testing.TB, change ...func(*Config)) *world {
@@ -101,7 +102,15 @@ func (w *world) step(frames ...[]byte) []abi.Frame {
 	out = append([]byte(nil), out...)
 	w.sent = append(w.sent, out)
 	w.invariants()
-	return decode(w.t, out)
+	var list []abi.Frame
+	for _, f := range decode(w.t, out) {
+		if f.Type == abi.Statement {
+			w.statement = f.Body
+			continue
+		}
+		list = append(list, f)
+	}
+	return list
 }
 
 func decode(t testing.TB, out []byte) []abi.Frame {

@@ -31,6 +31,10 @@ const (
 	// that its tail was cut off, and a trickle of traffic even for many sessions.
 	DefaultHeartbeatInterval = time.Second
 
+	// DefaultEpochLength is how long one key serves: what was sent under it in message 3 (grants)
+	// can be read by whoever takes the key from the memory until then.
+	DefaultEpochLength = 24 * time.Hour
+
 	// maxDeliverBytes ends a blob of envelopes: a fraction of a frame, so that
 	// one subscriber's burst is handed on in pieces that fit any reader.
 	maxDeliverBytes = 64 << 10
@@ -57,6 +61,7 @@ type Limits struct {
 	MaxRuns           int // per subject
 	MaxSubjects       int // remembered while idle
 	HeartbeatInterval time.Duration
+	EpochLength       time.Duration // of a key epoch; at least HandshakeTimeout
 }
 
 func orDefault[T int | time.Duration](v *T, def T) {
@@ -73,13 +78,14 @@ func (l Limits) withDefaults() Limits {
 	orDefault(&l.MaxRuns, DefaultMaxRuns)
 	orDefault(&l.MaxSubjects, DefaultMaxSubjects)
 	orDefault(&l.HeartbeatInterval, DefaultHeartbeatInterval)
+	orDefault(&l.EpochLength, max(DefaultEpochLength, l.HandshakeTimeout))
 	return l
 }
 
 func (l Limits) valid() bool {
 	return l.MaxSessions > 0 && l.MaxHalfOpen > 0 && l.HandshakeTimeout > 0 &&
 		l.MaxSubscriptions > 0 && l.MaxSubscriptions <= message.MaxMatches &&
-		l.MaxRuns > 0 && l.MaxSubjects > 0 && l.HeartbeatInterval >= time.Millisecond
+		l.MaxRuns > 0 && l.MaxSubjects > 0 && l.HeartbeatInterval >= time.Millisecond && l.EpochLength >= l.HandshakeTimeout
 }
 
 // quota is the smaller of a grant's quota (zero: none) and the core's limit.

@@ -13,8 +13,10 @@ func (c *Core) listNumber() uint64 {
 	return c.list.Number
 }
 
-// listFresh says whether the domain lets anybody be served under the list in force.
-func (c *Core) listFresh() bool { return c.list.Fresh(c.domain.Revocation, c.now) }
+// listServes says whether domain and endorser let anybody be served under the list in force.
+func (c *Core) listServes() bool {
+	return c.listNumber() >= c.minList && c.list.Fresh(c.domain.Revocation, c.now)
+}
 
 // takeList puts a revocation list in force. The host may withhold, repeat and reorder lists: one that no
 // authority signed, or whose number is below that of the one in force, changes nothing, and what the host
@@ -44,11 +46,8 @@ func (c *Core) takeList(jws []byte) error {
 		return err
 	}
 	c.list = list
-	if list.Issued.After(c.now) { // signed time: the host's clock is behind it
-		c.now = list.Issued
-		if err := c.expireGrants(); err != nil {
-			return err
-		}
+	if err := c.advance(list.Issued); err != nil {
+		return err
 	}
 	for _, s := range c.sessions {
 		if s != nil && list.Revokes(&s.grant) {
@@ -61,9 +60,9 @@ func (c *Core) takeList(jws []byte) error {
 	return nil
 }
 
-// expireList ends every session once the list in force is older than the domain allows.
+// expireList ends every session once the list in force is older than domain or endorser allow.
 func (c *Core) expireList() error {
-	if c.live == 0 || c.listFresh() {
+	if c.live == 0 || c.listServes() {
 		return nil
 	}
 	for _, s := range c.sessions {

@@ -372,10 +372,6 @@ func TestErasedIdentity(t *testing.T) {
 func TestConfigurationsRefused(t *testing.T) {
 	k := newKit(t)
 	for name, edit := range map[string]func(*InitiatorConfig, *IdentityConfig){
-		"endorsers": func(a *InitiatorConfig, b *IdentityConfig) {
-			a.Domain.Endorsers = []ed25519.PublicKey{publicOf(testKey("e"))}
-			b.Domain = a.Domain
-		},
 		"no router": func(a *InitiatorConfig, b *IdentityConfig) { a.Router, b.Router = "", "" },
 		"no rand":   func(a *InitiatorConfig, b *IdentityConfig) { a.Rand, b.Rand = nil, nil },
 		"broken rand": func(a *InitiatorConfig, b *IdentityConfig) {
@@ -407,6 +403,7 @@ func TestConfigurationsRefused(t *testing.T) {
 	var worst statement // the longest messages fit
 	worst.offer = offer{versions: make([]uint16, maxOffers), suites: make([]uint16, maxOffers)}
 	worst.kk, worst.config = make([]byte, xwing.PublicKeySize), make([]byte, maxConfigBytes)
+	worst.endorsed = make([]byte, MaxEndorsementBytes)
 	worst.quote, worst.collateral = make([]byte, MaxQuoteBytes), make([]byte, MaxCollateralBytes)
 	require.Len(t, worst.encode(), maxStatement)
 	m2 := serverHello{nonce: make([]byte, 32), statement: worst.encode(), ct2: make([]byte, xwing.CiphertextSize)}

@@ -13,7 +13,7 @@ import (
 type IdentityConfig struct {
 	Domain Domain
 	Router string // the name clients dial; without an endorsement it proves nothing
-	Epoch  uint64 // key epoch; one per boot for now
+	Epoch  uint64 // key epoch: 1 at boot
 	Rand   io.Reader
 	// Quote obtains evidence with exactly this report data, and collateral to staple.
 	Quote func(reportData [64]byte) (quote, collateral []byte, err error)
@@ -27,69 +27,110 @@ type Identity struct {
 	offer     offer
 	rand      io.Reader
 	key       *xwing.PrivateKey
-	instance  [instanceLen]byte
+	claim     statement // without endorsement
 	statement []byte
+	quote     func(reportData [64]byte) (quote, collateral []byte, err error)
+
+	endorsement *Endorsement // of claim; nil: none
 }
 
 var (
-	errNoEndorsement = errors.New("endorsements are not supported: a domain with endorsers cannot be served or joined")
-	errConfig        = errors.New("the configuration is incomplete")
-	errTooBig        = errors.New("quote or collateral too long")
-	errState         = errors.New("called out of order")
+	errConfig = errors.New("the configuration is incomplete")
+	errTooBig = errors.New("quote or collateral too long")
+	errState  = errors.New("called out of order")
 )
-
-// supportedDomain refuses what a domain demands and this version cannot enforce.
-func supportedDomain(op string, d Domain) error {
-	if err := d.Validate(); err != nil {
-		return err
-	}
-	if len(d.Endorsers) != 0 {
-		return fail(op, KindInternal, errNoEndorsement)
-	}
-	return nil
-}
 
 // NewIdentity makes a key pair and an instance id, and obtains the quote over them.
 func NewIdentity(cfg IdentityConfig) (*Identity, error) { return newIdentity(cfg, supported()) }
 
 func newIdentity(cfg IdentityConfig, has offer) (*Identity, error) {
 	const op = "identity"
-	if err := supportedDomain(op, cfg.Domain); err != nil {
+	if err := cfg.Domain.Validate(); err != nil {
 		return nil, err
 	}
 	if !validName(cfg.Router) || cfg.Rand == nil || cfg.Quote == nil {
 		return nil, fail(op, KindInternal, errConfig)
 	}
-	id := &Identity{domain: cfg.Domain, router: cfg.Router, offer: has, rand: cfg.Rand}
+	id := &Identity{domain: cfg.Domain, router: cfg.Router, offer: has, rand: cfg.Rand, quote: cfg.Quote}
+	if err := id.make(cfg.Epoch, nil); err != nil {
+		return nil, err
+	}
+	return id, nil
+}
+
+// make draws the key pair, and the instance unless it is given, and obtains the quote.
+func (id *Identity) make(epoch uint64, instance *[instanceLen]byte) error {
+	const op = "identity"
 	seed := make([]byte, xwing.SeedSize)
 	defer clear(seed)
-	if _, err := io.ReadFull(cfg.Rand, seed); err != nil {
-		return nil, fail(op, KindInternal, err)
+	if _, err := io.ReadFull(id.rand, seed); err != nil {
+		return fail(op, KindInternal, err)
 	}
-	if _, err := io.ReadFull(cfg.Rand, id.instance[:]); err != nil {
-		return nil, fail(op, KindInternal, err)
+	s := &id.claim
+	if instance != nil {
+		s.instance = *instance
+	} else if _, err := io.ReadFull(id.rand, s.instance[:]); err != nil {
+		return fail(op, KindInternal, err)
 	}
 	key, public := xwing.DeriveKeyPair(seed)
 	id.key = key
-	kk := make([]byte, xwing.PublicKeySize)
-	public.Pack(kk)
-	s := statement{offer: has, kk: kk, instance: id.instance, config: cfg.Domain.encode(), epoch: cfg.Epoch}
+	s.kk = make([]byte, xwing.PublicKeySize)
+	public.Pack(s.kk)
+	s.offer, s.config, s.epoch = id.offer, id.domain.encode(), epoch
 	var err error
-	if s.quote, s.collateral, err = cfg.Quote(s.bind(cfg.Domain.Digest())); err != nil {
-		return nil, fail(op, KindInternal, err)
+	if s.quote, s.collateral, err = id.quote(s.bind(id.domain.Digest())); err != nil {
+		return fail(op, KindInternal, err)
 	}
 	if len(s.quote) > MaxQuoteBytes || len(s.collateral) > MaxCollateralBytes {
-		return nil, fail(op, KindInternal, errTooBig)
+		return fail(op, KindInternal, errTooBig)
 	}
 	id.statement = s.encode()
-	return id, nil
+	return nil
 }
+
+// Renew makes the identity of the next key epoch of the same instance: a new key pair and a quote over it. The one
+// before goes on until it is erased.
+func (id *Identity) Renew() (*Identity, error) {
+	next := &Identity{domain: id.domain, router: id.router, offer: id.offer, rand: id.rand, quote: id.quote}
+	if err := next.make(id.claim.epoch+1, &id.claim.instance); err != nil {
+		return nil, err
+	}
+	return next, nil
+}
+
+// Endorse puts an endorsement into the statement, if it is one by an endorser of the domain, of this key, router and
+// configuration and of the program with this measurement, and not past its end. It is returned then; otherwise
+// nothing changes (NotEndorsed).
+func (id *Identity) Endorse(b, measurement []byte, now time.Time) (*Endorsement, error) {
+	e, err := VerifyEndorsement(b, id.domain)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.covers(id.router, measurement, &id.claim, id.claim.bind(id.domain.Digest()), now); err != nil {
+		return nil, err
+	}
+	if id.endorsement != nil && e.Issued.Before(id.endorsement.Issued) {
+		return nil, fail("endorsement", KindNotEndorsed, errEndorsementEnd)
+	}
+	with := id.claim
+	with.endorsed = b
+	id.endorsement, id.statement = e, with.encode()
+	return e, nil
+}
+
+// Endorsed says whether clients can be served at a time: always in a domain without endorsers.
+func (id *Identity) Endorsed(now time.Time) bool {
+	return len(id.domain.Endorsers) == 0 || id.endorsement != nil && now.Before(id.endorsement.NotAfter)
+}
+
+// Epoch is the key epoch.
+func (id *Identity) Epoch() uint64 { return id.claim.epoch }
 
 // Statement returns a copy of the statement that message 2 carries.
 func (id *Identity) Statement() []byte { return append([]byte(nil), id.statement...) }
 
 // Instance is the random id of this boot.
-func (id *Identity) Instance() [16]byte { return id.instance }
+func (id *Identity) Instance() [16]byte { return id.claim.instance }
 
 // Erase forgets the private key: no handshake under it can be finished any more.
 func (id *Identity) Erase() {

@@ -34,6 +34,7 @@ type Initiator struct {
 	keys    *keys
 	verdict quote.Verdict
 	inst    [instanceLen]byte
+	minList uint64 // of the endorsement
 }
 
 // NewInitiator makes the ephemeral key and message 1.
@@ -43,7 +44,7 @@ func NewInitiator(cfg InitiatorConfig) (*Initiator, []byte, error) {
 
 func newInitiator(cfg InitiatorConfig, has offer) (*Initiator, []byte, error) {
 	const op = "initiate"
-	if err := supportedDomain(op, cfg.Domain); err != nil {
+	if err := cfg.Domain.Validate(); err != nil {
 		return nil, nil, err
 	}
 	if !validName(cfg.Router) || len(cfg.Key) != ed25519.PrivateKeySize || cfg.Rand == nil {
@@ -74,7 +75,7 @@ func (i *Initiator) Verdict() quote.Verdict { return i.verdict }
 
 // Respond checks message 2 (evidence over the key and over this client's own configuration, choice of
 // version and suite) and makes message 3. Kinds: BadMessage, EvidenceRefused (wraps *quote.Refusal),
-// ConfigMismatch, BindMismatch, BadVersion, BadSuite, Downgrade, Internal.
+// ConfigMismatch, BindMismatch, NotEndorsed, BadVersion, BadSuite, Downgrade, Internal.
 func (i *Initiator) Respond(msg2 []byte, now time.Time) ([]byte, error) {
 	const op = "respond"
 	if i.key == nil {
@@ -97,6 +98,9 @@ func (i *Initiator) Respond(msg2 []byte, now time.Time) ([]byte, error) {
 	if err := i.checkEvidence(s, now); err != nil {
 		return nil, err
 	}
+	if err := i.checkEndorsement(s, now); err != nil {
+		return nil, err
+	}
 	// The lists are those under the quote, from here on.
 	want, kind := best(i.hello.offer, s.offer)
 	if kind != KindOK {
@@ -111,7 +115,26 @@ func (i *Initiator) Respond(msg2 []byte, now time.Time) ([]byte, error) {
 
 var errOtherConfig = errors.New("the enclave was started with other authorities, endorsers, revocation policy or domain name than this client pins")
 
-var errOlderList = errors.New("the enclave's revocation list is older than one that this client has verified")
+var errOlderList = errors.New("the enclave's revocation list is older than one that this client has verified, or than its endorsement allows")
+
+// checkEndorsement asks the second root, in a domain that has one: the quote has been verified.
+func (i *Initiator) checkEndorsement(s *statement, now time.Time) error {
+	const op = "verify endorsement"
+	switch required := len(i.cfg.Domain.Endorsers) > 0; {
+	case !required && len(s.endorsed) > 0:
+		return fail(op, KindNotEndorsed, errNoEndorsers)
+	case !required:
+		return nil
+	case len(s.endorsed) == 0:
+		return fail(op, KindNotEndorsed, errNotEndorsed)
+	}
+	e, err := VerifyEndorsement(s.endorsed, i.cfg.Domain)
+	if err != nil {
+		return err
+	}
+	i.minList = e.MinList
+	return e.covers(i.cfg.Router, i.verdict.Measurement[:], s, s.bind(i.cfg.Domain.Digest()), now)
+}
 
 // checkEvidence has the policy verify the quote with our own bind as its whole report data. What the
 // statement says about its configuration only picks the kind of the refusal.
@@ -190,7 +213,7 @@ func (i *Initiator) Confirm(msg4 []byte) (*Session, Confirmation, error) {
 	if !ok {
 		return nil, Confirmation{}, fail(op, KindBadMessage, nil)
 	}
-	if c.Revocation < i.cfg.Revocation {
+	if c.Revocation < max(i.cfg.Revocation, i.minList) {
 		return nil, Confirmation{}, fail(op, KindStale, errOlderList)
 	}
 	c.Instance = i.inst

@@ -20,7 +20,7 @@ const (
 	// maxConfigBytes is the longest encoding of a Domain.
 	maxConfigBytes = 1 + MaxNameBytes + 2*(1+MaxDomainKeys*ed25519.PublicKeySize) + 4
 	maxStatement   = 1 + len(roleEnclave) + 2*(1+2*maxOffers) + xwing.PublicKeySize + instanceLen +
-		2 + maxConfigBytes + 8 + 4 + MaxQuoteBytes + 4 + MaxCollateralBytes + 2
+		2 + maxConfigBytes + 8 + 4 + MaxQuoteBytes + 4 + MaxCollateralBytes + 2 + MaxEndorsementBytes
 
 	bindLabel    = "scbr/att/v1"
 	keyHashLabel = "scbr/kkhash/v1"
@@ -36,6 +36,7 @@ type statement struct {
 	epoch      uint64
 	quote      []byte
 	collateral []byte
+	endorsed   []byte // an endorsement, or nothing; in T, not in bind: a later one needs no new quote
 }
 
 func (s *statement) encode() []byte {
@@ -50,7 +51,7 @@ func (s *statement) encode() []byte {
 	b = append(b, s.quote...)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(s.collateral)))
 	b = append(b, s.collateral...)
-	return appendLP16(b, nil) // no endorsement yet
+	return appendLP16(b, s.endorsed)
 }
 
 // decodeStatement aliases b.
@@ -70,17 +71,22 @@ func decodeStatement(b []byte) (*statement, error) {
 	s.epoch = r.u64()
 	s.quote = r.lp32(MaxQuoteBytes)
 	s.collateral = r.lp32(MaxCollateralBytes)
-	r.lp16(0) // an endorsement is not understood by version 1
+	s.endorsed = r.lp16(MaxEndorsementBytes)
 	if !r.done() || !bytes.Equal(role, []byte(roleEnclave)) {
 		return nil, fail(op, KindBadMessage, nil)
 	}
 	return &s, nil
 }
 
+// keyHash is H(kk): SHA-512 over the fields label, kk.
+func (s *statement) keyHash() [64]byte {
+	return sha512.Sum512(appendField(appendField(nil, []byte(keyHashLabel)), s.kk))
+}
+
 // bind is the whole 64-byte report data: SHA-512 over the fields label, role, versions, suites, H(kk),
 // instance, configuration digest, epoch. The digest is the caller's own, never one of the statement.
 func (s *statement) bind(configDigest [64]byte) [64]byte {
-	kkHash := sha512.Sum512(appendField(appendField(nil, []byte(keyHashLabel)), s.kk))
+	kkHash := s.keyHash()
 	var epoch [8]byte
 	binary.BigEndian.PutUint64(epoch[:], s.epoch)
 	b := appendField(nil, []byte(bindLabel))

@@ -20,6 +20,7 @@
 //	  05 Tick      answered by Tock
 //	  06 Shutdown
 //	  07 TakeList  revocation list, as signed; answered by ListHeld
+//	  08 Endorse   endorsement, as signed; answered by Endorsed
 //	enclave -> host
 //	  81 Ready     instance 16, measurement 32, simulated u8
 //	  82 Handshake conn u64, stage u8 (2 or 4), message
@@ -29,7 +30,9 @@
 //	  86 Stats     subscriptions, store bytes, budget bytes u64, sessions u32, handled, matched, refused u64
 //	  87 Bye
 //	  88 Tock
+//	  89 Statement statement of the newest key, for endorsers
 //	  8a ListHeld  number u64, kind u16
+//	  8b Endorsed  end u64 (seconds), kind u16
 //
 // Connection numbers are the host's and are never reused while the enclave
 // lives. Payload references are the host's too: a Data frame with n payloads
@@ -84,6 +87,7 @@ const (
 	Tick     Type = 0x05
 	Shutdown Type = 0x06
 	TakeList Type = 0x07
+	Endorse  Type = 0x08
 
 	Ready     Type = 0x81
 	Handshake Type = 0x82
@@ -93,11 +97,13 @@ const (
 	Stats     Type = 0x86
 	Bye       Type = 0x87
 	Tock      Type = 0x88
+	Statement Type = 0x89
 	ListHeld  Type = 0x8a
+	Endorsed  Type = 0x8b
 )
 
 // FromHost says whether the type is one that the host sends to the enclave.
-func (t Type) FromHost() bool { return t >= Open && t <= TakeList }
+func (t Type) FromHost() bool { return t >= Open && t <= Endorse }
 
 // The stages of a Handshake frame: the number of the message it carries.
 const (

@@ -39,6 +39,9 @@ func samples() map[string][]byte {
 		"tock":      abi.AppendTock(nil),
 		"list":      abi.AppendTakeList(nil, []byte("list")),
 		"held":      abi.AppendListHeld(nil, 3, 113),
+		"endorse":   abi.AppendEndorse(nil, []byte("list")),
+		"endorsed":  abi.AppendEndorsed(nil, 3, 129),
+		"statement": abi.AppendStatement(nil, []byte("list")),
 	}
 }
 
@@ -59,6 +62,12 @@ func encode(f *abi.Frame) []byte {
 		return abi.AppendShutdown(nil)
 	case abi.TakeList:
 		return abi.AppendTakeList(nil, f.Body)
+	case abi.Endorse:
+		return abi.AppendEndorse(nil, f.Body)
+	case abi.Endorsed:
+		return abi.AppendEndorsed(nil, f.Until, f.Kind)
+	case abi.Statement:
+		return abi.AppendStatement(nil, f.Body)
 	case abi.ListHeld:
 		return abi.AppendListHeld(nil, f.List, f.Kind)
 	case abi.Ready:
@@ -110,6 +119,10 @@ func TestVectors(t *testing.T) {
 		"tock": "00000002 01 88",
 		"list": "00000006 01 07 6c697374",
 		"held": "0000000c 01 8a 0000000000000003 0071",
+
+		"endorse":   "00000006 01 08 6c697374",
+		"endorsed":  "0000000c 01 8b 0000000000000003 0081",
+		"statement": "00000006 01 89 6c697374",
 	}
 	got := samples()
 	require.Len(t, vectors, len(got))
@@ -152,7 +165,7 @@ func TestRefusals(t *testing.T) {
 		{"version 2", "00000002 02", abi.ErrVersion, false},
 		{"type 0", "00000002 01 00", abi.ErrType, true},
 		{"type above the host's", "00000002 01 09", abi.ErrType, true},
-		{"type above the enclave's", "00000002 01 8b", abi.ErrType, true},
+		{"type above the enclave's", "00000002 01 8c", abi.ErrType, true},
 		{"open without conn", "00000009 01 01 00000000000000", abi.ErrBody, true},
 		{"close with more", "0000000b 01 04 0000000000000007 00", abi.ErrBody, true},
 		{"tick with a body", "00000003 01 05 00", abi.ErrBody, true},

@@ -10,10 +10,11 @@ type Frame struct {
 	Conn  uint64 // Open, Finish, Data, Close, Handshake, Deliver, Refuse
 	Ref   uint64 // Data, Handled: the first reference
 	List  uint64 // ListHeld: the number of the list in force
+	Until uint64 // Endorsed: seconds since 1970
 	Count uint16 // Data, Handled: number of references from Ref on; Deliver: number of references
 	Stage uint8  // Handshake: StageAnswer or StageConfirm
-	Kind  uint16 // Refuse, ListHeld
-	Body  []byte // Open, Finish, Handshake: the message; Data, Deliver: the sealed blob; TakeList: the list
+	Kind  uint16 // Refuse, ListHeld, Endorsed
+	Body  []byte // Open, Finish, Handshake: the message; Data, Deliver: the sealed blob; TakeList, Endorse, Statement: the document
 	refs  []byte // Deliver: Count references; Ready, Stats: the whole body
 }
 
@@ -50,7 +51,7 @@ func (f *Frame) decode(b []byte) error {
 		return f.decodeConn(b, false)
 	case Data:
 		return f.decodeData(b)
-	case TakeList:
+	case TakeList, Endorse, Statement:
 		f.Body = b
 		return nil
 	case Tick, Shutdown, Bye, Tock:
@@ -67,7 +68,7 @@ func (f *Frame) decode(b []byte) error {
 		return f.decodeDeliver(b)
 	case Handled:
 		return f.decodeHandled(b)
-	case Refuse, ListHeld:
+	case Refuse, ListHeld, Endorsed:
 		return f.decodeKind(b)
 	case Stats:
 		f.refs = b
@@ -83,9 +84,12 @@ func (f *Frame) decodeKind(b []byte) error {
 		return err
 	}
 	number := binary.BigEndian.Uint64(b)
-	if f.Type == ListHeld {
+	switch f.Type {
+	case ListHeld:
 		f.List = number
-	} else {
+	case Endorsed:
+		f.Until = number
+	default:
 		f.Conn = number
 	}
 	f.Kind = binary.BigEndian.Uint16(b[8:])

@@ -137,6 +137,26 @@ func AppendListHeld(dst []byte, number uint64, kind uint16) []byte {
 	return end(binary.BigEndian.AppendUint16(dst, kind), at)
 }
 
+// AppendEndorse appends an Endorse frame: an endorsement as an endorser signed it.
+func AppendEndorse(dst []byte, endorsement []byte) []byte {
+	at := len(dst)
+	return end(append(begin(dst, Endorse), endorsement...), at)
+}
+
+// AppendEndorsed appends an Endorsed frame, the answer to an Endorse: when what was taken ends, in seconds since
+// 1970, or 0 and why nothing was taken, as a number of package keyx.
+func AppendEndorsed(dst []byte, until uint64, kind uint16) []byte {
+	at := len(dst)
+	dst = binary.BigEndian.AppendUint64(begin(dst, Endorsed), until)
+	return end(binary.BigEndian.AppendUint16(dst, kind), at)
+}
+
+// AppendStatement appends a Statement frame: what the enclave says of its newest key.
+func AppendStatement(dst []byte, statement []byte) []byte {
+	at := len(dst)
+	return end(append(begin(dst, Statement), statement...), at)
+}
+
 // AppendBye appends a Bye frame, the last one an enclave sends.
 func AppendBye(dst []byte) []byte { return end(begin(dst, Bye), len(dst)) }
 
