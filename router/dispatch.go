@@ -1,6 +1,7 @@
 package router
 
 import (
+	"bytes"
 	"errors"
 	"io"
 
@@ -111,6 +112,11 @@ func (d *dispatcher) frame(f *abi.Frame) error {
 		s := f.Stats()
 		d.r.metrics.stats.Store(&s)
 		d.r.heard()
+	case abi.Statement:
+		s := bytes.Clone(f.Body)
+		d.r.statement.Store(&s)
+	case abi.Endorsed:
+		d.r.endorsed(f)
 	case abi.ListHeld:
 		d.r.listHeld(d.life, f)
 	case abi.Tock:

@@ -3,6 +3,7 @@ package router
 import (
 	"bytes"
 	"errors"
+	"time"
 
 	"github.com/scbr/scbr/enclave/abi"
 	"github.com/scbr/scbr/router/wire"
@@ -13,11 +14,13 @@ const MaxListBytes = abi.MaxFrame - abi.HeaderLen
 
 var errListSize = errors.New("a revocation list must have 1 byte to a mebibyte")
 
-// lists are the revocation lists a router knows, as frames. Guarded by Router.mu.
+// lists are the signed documents that a router hands to enclaves, as frames. Guarded by Router.mu.
 type lists struct {
 	newest []byte   // as it was given; nil: none
 	good   []byte   // the last that an enclave took, for the one after it when the newest is damaged
 	asked  [][]byte // offered to the enclave of now, not answered yet
+
+	endorsement []byte // the newest, as a frame; of one key of one enclave
 }
 
 // SetRevocationList hands a revocation list, as its authority signed it, to the enclave that runs now and to every one
@@ -46,6 +49,9 @@ func (r *Router) offer(l *life, frame []byte) {
 // offerLists tells a new enclave what the one before knew. With mu held.
 func (r *Router) offerLists(l *life) {
 	r.lists.asked = nil
+	if r.lists.endorsement != nil {
+		l.link.control(r.lists.endorsement)
+	}
 	if r.lists.good != nil && !bytes.Equal(r.lists.good, r.lists.newest) {
 		r.offer(l, r.lists.good)
 	}
@@ -83,6 +89,48 @@ func reasonOfList(kind uint16) string {
 	default:
 		return "it is malformed, or no authority of the domain signed it"
 	}
+}
+
+// MaxEndorsementBytes bounds an endorsement at the router; the enclave has a smaller bound.
+const MaxEndorsementBytes = 4096
+
+var errEndorsementSize = errors.New("an endorsement must have 1 to 4096 bytes")
+
+// SetEndorsement hands an endorsement to the enclave that runs now, and to those started from now on, for which it only is by
+// chance: each has a key of its own, and waits for an endorsement of its Statement. The enclave checks it.
+func (r *Router) SetEndorsement(endorsement []byte) error {
+	if len(endorsement) == 0 || len(endorsement) > MaxEndorsementBytes {
+		return &Error{Op: "endorsement", Kind: wire.FrameTooLarge, Err: errEndorsementSize}
+	}
+	frame := abi.AppendEndorse(nil, endorsement)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lists.endorsement = frame
+	if l := r.life.Load(); l != nil {
+		l.link.control(frame)
+	}
+	return nil
+}
+
+// endorsed takes the enclave's answer to an endorsement.
+func (r *Router) endorsed(f *abi.Frame) {
+	if f.Kind != 0 {
+		r.log.Warn("the enclave waits for an endorsement: the newest one is not of its key, not by an endorser of the domain, or has run out", "kind", f.Kind)
+		return
+	}
+	r.metrics.endorsedUntil.Set(float64(f.Until))
+	r.log.Info("endorsed", "until", time.Unix(int64(min(f.Until, maxUnix)), 0).UTC().Format(time.RFC3339))
+}
+
+// maxUnix is a time that every time.Time has.
+const maxUnix = 1 << 40
+
+// Statement is what the enclave that runs now says of its newest key, for endorsers; nil before it said anything.
+func (r *Router) Statement() []byte {
+	if s := r.statement.Load(); s != nil {
+		return *s
+	}
+	return nil
 }
 
 // Kinds of package keyx that an enclave answers to a list, by their numbers: this side of the link knows no more of them.

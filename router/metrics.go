@@ -28,6 +28,7 @@ type metrics struct {
 
 	restarts, stalls prometheus.Counter
 	list             prometheus.Gauge
+	endorsedUntil    prometheus.Gauge
 	listsRefused     prometheus.Counter
 	ends             *prometheus.CounterVec
 
@@ -116,6 +117,7 @@ func newMetrics() *metrics {
 		stalls:         prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Subsystem: "enclave", Name: "stalls_total", Help: "Enclaves given up because they did not answer."}),
 		ends:           prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Subsystem: "enclave", Name: "ends_total", Help: "Ends of an enclave that nobody asked for, and failed starts, by cause."}, []string{"cause"}),
 		list:           prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Subsystem: "enclave", Name: "revocation_list", Help: "Number of the revocation list in force; 0: none."}),
+		endorsedUntil:  prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Subsystem: "enclave", Name: "endorsed_until_seconds", Help: "When the newest endorsement ends, in seconds since 1970; 0: none was taken."}),
 		listsRefused:   prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Subsystem: "enclave", Name: "revocation_lists_refused_total", Help: "Revocation lists that the enclave refused."}),
 		pausedSeconds:  counter("publish_paused_seconds_total", "Time publication frames waited for a delivery queue."),
 		acceptFailures: counter("accept_failures_total", "Failures to accept a TCP connection that may pass, such as too many open files."),
@@ -141,7 +143,7 @@ func newMetrics() *metrics {
 func (m *metrics) register(reg *prometheus.Registry, r *Router) error {
 	for _, c := range []prometheus.Collector{
 		m.refusals, m.drops, m.faults, m.refusedUntold, m.framesIn, m.framesOut, m.bytesIn, m.bytesOut, m.publications, m.handled,
-		m.deliveries, m.pauses, m.pausedSeconds, m.swept, m.acceptFailures, m.batchBytes, m.restarts, m.stalls, m.ends, m.list, m.listsRefused,
+		m.deliveries, m.pauses, m.pausedSeconds, m.swept, m.acceptFailures, m.batchBytes, m.restarts, m.stalls, m.ends, m.list, m.listsRefused, m.endorsedUntil,
 		gauge("enclave", "up", "1 while an enclave serves.", r.flag(func(s EnclaveState) bool { return s.Up })),
 		gauge("enclave", "circuit_open", "1 while the enclave is not started again because it ended too often.", r.flag(func(s EnclaveState) bool { return s.Circuit })),
 		gauge("router", "sessions", "Confirmed sessions.", func() float64 { _, n := r.admission.counts(); return float64(n) }),

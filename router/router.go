@@ -30,6 +30,7 @@ type Router struct {
 	watch     watch
 	nextConn  atomic.Uint64
 	state     atomic.Pointer[EnclaveState]
+	statement atomic.Pointer[[]byte] // of the newest key of the newest enclave
 	draining  atomic.Bool
 	drained   chan struct{}        // closed when sessions may end
 	life      atomic.Pointer[life] // the enclave that serves; nil: none. Written with mu held

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
@@ -33,6 +34,7 @@ func TestModelAttacks(t *testing.T) {
 		{"lying attributes", TestLyingAttributesRefused},
 		{"withheld revocation", withheldRevocation},
 		{"downgrade", downgrade},
+		{"endorsement from the quote alone", endorsementFromTheQuoteAlone},
 		{"nonce reuse", nonceReuse},
 		{"unsalted attribute hash", guessedAttributes},
 		{"overlapping content-key blocks", overlappingBlocks},
@@ -190,6 +192,84 @@ func downgrade(t *testing.T) {
 			require.Zero(t, data.Load())
 		})
 	}
+}
+
+// endorsementFromTheQuoteAlone: the host has an attestation key that leaked from some platform, so that it makes quotes for
+// a key of its own which every policy accepts. In a domain with endorsers that gets it nothing: an endorser who goes by the
+// quote knows the platforms that there are and this is none of them, and an endorsement of the honest enclave's key does
+// not fit.
+func endorsementFromTheQuoteAlone(t *testing.T) {
+	endorser := newKey(t)
+	authority := newAuthority(t)
+	w := &world{t: t, authority: authority, domain: domainOf(authority)}
+	files, err := sim.Create(rand.Reader, time.Now())
+	require.NoError(t, err)
+	leaked, err := sim.Load(files, sim.Config{Measurement: [32]byte{1}})
+	require.NoError(t, err)
+	w.policy = leaked.Policy()
+	rogue := func() *keyx.Identity {
+		id, err := keyx.NewIdentity(keyx.IdentityConfig{Domain: w.domain, Router: routerName, Epoch: 1, Rand: rand.Reader, Quote: leaked.Quote})
+		require.NoError(t, err)
+		return id
+	}
+	attempt := func(id *keyx.Identity, endorsement []byte) error {
+		cfg := w.config("c", "TRUE", "TRUE")
+		i, msg1, err := keyx.NewInitiator(keyx.InitiatorConfig{
+			Domain: cfg.Domain, Router: cfg.Router, Policy: cfg.Policy, Grant: cfg.Grant, Key: cfg.Key, Rand: rand.Reader,
+		})
+		require.NoError(t, err)
+		_, msg2, err := id.Accept(msg1)
+		require.NoError(t, err)
+		_, err = i.Respond(staple(t, msg2, endorsement), time.Now())
+		return err
+	}
+	require.NoError(t, attempt(rogue(), nil), "without endorsers the leaked key is enough")
+
+	w.domain.Endorsers = append(w.domain.Endorsers, endorser.Public().(ed25519.PublicKey))
+	id := rogue()
+	claim, err := keyx.ParseClaim(id.Statement(), w.domain)
+	require.NoError(t, err)
+	verdict, err := claim.VerifyQuote(w.policy, time.Now())
+	require.NoError(t, err, "the quote is perfect")
+	other, err := sim.Create(rand.Reader, time.Now())
+	require.NoError(t, err)
+	honest, err := sim.Load(other, sim.Config{Measurement: [32]byte{1}})
+	require.NoError(t, err)
+	data, _, err := honest.Quote(claim.Bind)
+	require.NoError(t, err)
+	known, err := honest.Policy().Verify(data, claim.Bind, time.Now())
+	require.NoError(t, err)
+	require.NotEqual(t, known.PPID, verdict.PPID, "an inventory tells them apart")
+
+	theirs, err := keyx.ParseClaim(rogue().Statement(), w.domain) // the honest enclave's
+	require.NoError(t, err)
+	e := keyx.Endorsement{
+		Router: routerName, Measurement: verdict.Measurement[:], KeyHash: theirs.KeyHash, Bind: theirs.Bind,
+		Issued: time.Now(), NotAfter: time.Now().Add(time.Hour),
+	}
+	stolen, err := keyx.SignEndorsement(e, endorser)
+	require.NoError(t, err)
+	for _, endorsement := range [][]byte{nil, stolen} {
+		var refused *keyx.Error
+		require.ErrorAs(t, attempt(id, endorsement), &refused)
+		require.Equal(t, keyx.KindNotEndorsed, refused.Kind)
+	}
+	e.KeyHash, e.Bind = claim.KeyHash, claim.Bind
+	fitting, err := keyx.SignEndorsement(e, endorser)
+	require.NoError(t, err)
+	require.NoError(t, attempt(id, fitting), "had the endorser gone by the quote alone")
+}
+
+// staple puts an endorsement into the statement of a message 2.
+func staple(t *testing.T, msg2, endorsement []byte) []byte {
+	t.Helper()
+	const head = 1 + 2 + 2 + 32 + 1
+	n := int(binary.BigEndian.Uint32(msg2[head:]))
+	statement := bytes.Clone(msg2[head+4 : head+4+n-2]) // without an empty endorsement's length
+	statement = binary.BigEndian.AppendUint16(statement, uint16(len(endorsement)))
+	statement = append(statement, endorsement...)
+	out := binary.BigEndian.AppendUint32(bytes.Clone(msg2[:head]), uint32(len(statement)))
+	return append(append(out, statement...), msg2[head+4+n:]...)
 }
 
 // nonceReuse: the host restores a virtual machine twice, so that two enclaves draw the same random numbers, and has one

@@ -68,6 +68,8 @@ func adviceOnGrant(k keyx.Kind) string {
 	switch k {
 	case keyx.KindGrantExpired, keyx.KindBadGrant, keyx.KindBadProof:
 		return "have the authority of the domain issue a new grant for your key: scbr grant --help"
+	case keyx.KindNotEndorsed:
+		return "this domain has endorsers, and none of them vouches for this enclave now: have one endorse it (scbr domain endorse), and do not use it otherwise"
 	case keyx.KindGrantRevoked:
 		return "the authority has taken this grant back: ask it for another one"
 	case keyx.KindStale:

@@ -39,7 +39,7 @@ func domainCommand() *cobra.Command {
 			return usagef("say what to do with the domain: scbr domain init --help")
 		},
 	}
-	cmd.AddCommand(domainInitCommand())
+	cmd.AddCommand(domainInitCommand(), endorserCommand(), endorseCommand())
 	return cmd
 }
 

@@ -159,7 +159,7 @@ func exitCode(err error) int {
 	case client.KindConfig, client.KindTooLarge, client.Kind(keyx.KindBadFilter), client.Kind(keyx.KindBadEvent), client.Kind(keyx.KindBadList):
 		return ExitUsage
 	case client.Kind(keyx.KindEvidenceRefused), client.Kind(keyx.KindConfigMismatch),
-		client.Kind(keyx.KindBindMismatch), client.Kind(keyx.KindDowngrade):
+		client.Kind(keyx.KindBindMismatch), client.Kind(keyx.KindDowngrade), client.Kind(keyx.KindNotEndorsed):
 		return ExitRefused
 	case client.Kind(keyx.KindNotAuthorized), client.Kind(keyx.KindNotCovered), client.Kind(keyx.KindBadGrant),
 		client.Kind(keyx.KindGrantExpired), client.Kind(keyx.KindBadProof), client.Kind(keyx.KindGrantRevoked):

@@ -102,6 +102,9 @@ func startRouter(ts *testscript.TestScript, _ bool, args []string) {
 			if a, ok := strings.CutPrefix(field, "listen="); ok {
 				addr = a
 			}
+			if a, ok := strings.CutPrefix(field, "metrics="); ok {
+				ts.Setenv("METRICS", a)
+			}
 		}
 	}
 	drained := make(chan struct{})
@@ -190,7 +193,7 @@ func stopSub(ts *testscript.TestScript, neg bool, args []string) {
 // Every command explains itself by example.
 func TestEveryCommandHasAnExample(t *testing.T) {
 	var out bytes.Buffer
-	for _, line := range []string{"", "domain init", "policy init", "grant", "revoke", "proof", "attest", "pub", "sub", "match"} {
+	for _, line := range []string{"", "domain init", "policy init", "grant", "revoke", "proof", "domain endorser init", "domain endorse", "attest", "pub", "sub", "match"} {
 		out.Reset()
 		args := append(strings.Fields(line), "--help")
 		if code := Run(t.Context(), args, IO{Out: &out, Err: &out}); code != ExitOK {

@@ -45,17 +45,22 @@ const (
 	DefaultBudget = "93MiB"
 	// dialTimeout bounds connecting to a socket on the same machine.
 	dialTimeout = 10 * time.Second
+	// DefaultEpoch is how long a key serves handshakes.
+	DefaultEpoch = enclave.DefaultEpochLength
+	// minEpoch keeps quotes rare: a hardware platform takes milliseconds to seconds for one.
+	minEpoch = time.Minute
 )
 
 // Config is what a daemon is told.
 type Config struct {
-	Socket   string       // the host's unix socket
-	Domain   string       // file
-	Platform string       // directory of the simulated platform
-	Router   string       // name
-	Budget   string       // size of the subscription store, such as "93MiB"
-	Sandbox  sandbox.Mode // Strict unless asked otherwise
-	Closed   error        // what sandbox.CloseMemory returned when the program began
+	Socket   string        // the host's unix socket
+	Domain   string        // file
+	Platform string        // directory of the simulated platform
+	Router   string        // name
+	Budget   string        // size of the subscription store, such as "93MiB"
+	Epoch    time.Duration // how long a key serves handshakes; 0: the default
+	Sandbox  sandbox.Mode  // Strict unless asked otherwise
+	Closed   error         // what sandbox.CloseMemory returned when the program began
 }
 
 // Validate lists everything that is wrong with the configuration.
@@ -70,6 +75,9 @@ func (c Config) Validate() error {
 	}
 	if _, err := ParseSize(c.Budget); err != nil {
 		errs = append(errs, fmt.Errorf("--epc-budget: %w", err))
+	}
+	if c.Epoch != 0 && c.Epoch < minEpoch {
+		errs = append(errs, fmt.Errorf("--key-epoch: want at least %v", minEpoch))
 	}
 	if _, err := sandbox.ParseMode(string(c.Sandbox)); err != nil {
 		errs = append(errs, fmt.Errorf("--sandbox: %w", err))
@@ -193,6 +201,7 @@ func prepare(cfg Config) (enclave.Config, error) {
 	}
 	return enclave.Config{
 		Domain: domain, Router: cfg.Router, Platform: machine, Memory: arena, Rand: rand.Reader,
+		Limits: enclave.Limits{EpochLength: cfg.Epoch},
 	}, nil
 }
 

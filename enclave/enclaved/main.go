@@ -51,7 +51,8 @@ const name = "enclaved"
 const help = `enclaved is the trusted matcher process of SCBR.
 
   enclaved run --socket PATH --domain FILE --platform DIR --router NAME
-               [--epc-budget 93MiB] [--sandbox strict|best-effort]
+               [--epc-budget 93MiB] [--key-epoch 24h]
+               [--sandbox strict|best-effort]
       Dial the host's unix socket and serve it. Started by routerd.
   enclaved dev-init DIR
       Make what a development setup needs: a simulated platform, a domain, a
@@ -124,6 +125,7 @@ func run(args []string, stderr io.Writer, closed error, say printer) int {
 	fs.StringVar(&cfg.Platform, "platform", "", "")
 	fs.StringVar(&cfg.Router, "router", "", "")
 	fs.StringVar(&cfg.Budget, "epc-budget", daemon.DefaultBudget, "")
+	fs.DurationVar(&cfg.Epoch, "key-epoch", daemon.DefaultEpoch, "")
 	fs.StringVar((*string)(&cfg.Sandbox), "sandbox", string(sandbox.Strict), "")
 	err := fs.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {

@@ -53,6 +53,8 @@ type Config struct {
 	EPCBudget    string            `toml:"epc_budget"`    // passed to enclaved when not empty
 	Sandbox      string            `toml:"sandbox"`       // passed to enclaved when not empty
 	Revocation   string            `toml:"revocation"`    // file with the newest revocation list, looked at each second; empty: none
+	Endorsement  string            `toml:"endorsement"`   // file with the newest endorsement, looked at each second; empty: none
+	KeyEpoch     string            `toml:"key_epoch"`     // passed to enclaved when not empty
 	ReadyJSON    bool              `toml:"ready_json"`    // the first line on stdout is JSON
 	LogFormat    string            `toml:"log_format"`    // text or json
 	LogLevel     string            `toml:"log_level"`     // info, warn or error
@@ -91,6 +93,8 @@ func (c *Config) flags() *flag.FlagSet {
 	fs.StringVar(&c.EPCBudget, "epc-budget", c.EPCBudget, "`SIZE` of the enclave's subscription store: bytes, or a number with KiB, MiB or GiB (default: enclaved's)")
 	fs.StringVar(&c.Sandbox, "sandbox", c.Sandbox, "sandbox `MODE` of enclaved: strict, or best-effort on systems without landlock and seccomp (default strict)")
 	fs.StringVar(&c.Revocation, "revocation", c.Revocation, "`FILE` with the newest revocation list of the domain (scbr revoke), which is looked at each second (--dev: revocation.json in DIR, once it is there)")
+	fs.StringVar(&c.Endorsement, "endorsement", c.Endorsement, "`FILE` with the newest endorsement of the enclave (scbr domain endorse), which is looked at each second; it need not be there yet")
+	fs.StringVar(&c.KeyEpoch, "key-epoch", c.KeyEpoch, "`TIME` that the enclave uses one key for handshakes, such as 24h (default: enclaved's)")
 	fs.BoolVar(&c.ReadyJSON, "ready-json", c.ReadyJSON, "write the ready line as JSON")
 	fs.StringVar(&c.LogFormat, "log-format", c.LogFormat, "`FORMAT` of the log: text or json")
 	fs.StringVar(&c.LogLevel, "log-level", c.LogLevel, "least `LEVEL` that is logged: info, warn or error")

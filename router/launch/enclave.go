@@ -106,6 +106,9 @@ func startEnclave(ctx context.Context, binary string, c *Config, stderr io.Write
 	if c.EPCBudget != "" {
 		args = append(args, "--epc-budget", c.EPCBudget)
 	}
+	if c.KeyEpoch != "" {
+		args = append(args, "--key-epoch", c.KeyEpoch)
+	}
 	if c.Sandbox != "" {
 		args = append(args, "--sandbox", c.Sandbox)
 	}

@@ -43,6 +43,7 @@ func startAdmin(addr string) (*admin, error) {
 	a.mux = mux
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /status", a.status)
+	mux.HandleFunc("GET /statement", a.statement)
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { say(w, "") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { say(w, a.unready()) })
 	a.server = http.Server{
@@ -72,6 +73,17 @@ func (a *admin) showHostView(r *router.Router) {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(g)
 	})
+}
+
+// statement shows what the enclave says of its newest key, to endorsers. Clients get the same; nothing in it is secret.
+func (a *admin) statement(w http.ResponseWriter, _ *http.Request) {
+	r := a.router.Load()
+	if r == nil || r.Statement() == nil {
+		http.Error(w, "no enclave has said anything yet", http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	_, _ = w.Write(r.Statement())
 }
 
 // unready says why no traffic should come; "" for no reason.

@@ -270,7 +270,7 @@ func TestParseDefaults(t *testing.T) {
 	c, err := Parse([]string{"--dev", "d"}, io.Discard)
 	require.NoError(t, err)
 	require.Equal(t, Config{
-		Dev: "d", Domain: "d/domain.json", Platform: "d/platform", Router: DevRouter, ResetKey: "d/reset.key", Listen: defaultListen, Metrics: defaultMetrics,
+		Dev: "d", Domain: "d/domain.json", Platform: "d/platform", Router: DevRouter, ResetKey: "d/reset.key", Revocation: "d/revocation.json", revocationMayCome: true, Listen: defaultListen, Metrics: defaultMetrics,
 		LogFormat: logText, LogLevel: logInfo,
 	}, c)
 	_, err = Parse(strings.Fields("--listen x --metrics y z"), io.Discard)

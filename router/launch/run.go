@@ -56,11 +56,11 @@ func Run(ctx context.Context, c Config, ctl Control, stdout, stderr io.Writer) e
 	if err := d.prepare(binary, stderr); err != nil {
 		return err
 	}
-	lists, err := d.watchRevocation(ctx)
+	endWatch, err := d.watchDocuments(ctx)
 	if err != nil {
 		return err
 	}
-	defer lists()
+	defer endWatch()
 	return d.serve(ctx, ctl, func() { d.announce(stdout) })
 }
 
