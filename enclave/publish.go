@@ -108,6 +108,10 @@ func (c *Core) judge(s *session, h *message.Header) keyx.Kind {
 		return keyx.KindKeyExhausted
 	case h.Revocation > c.listNumber():
 		return keyx.KindStale
+	case s.grant.Quotas.MaxHeaderBytes > 0 && len(h.Attrs) > int(s.grant.Quotas.MaxHeaderBytes):
+		return keyx.KindHeaderTooLarge
+	case s.grant.Quotas.MaxRate > 0 && !s.subject.bucket.take(s.grant.Quotas.MaxRate, c.now):
+		return keyx.KindTooFast
 	case c.work.event.DecodeBorrow(h.Attrs) != nil:
 		return keyx.KindBadEvent
 	case s.grant.Publish == nil || !s.grant.Publish.Match(&c.work.event):

@@ -5,6 +5,7 @@ import (
 	"container/list"
 	"slices"
 	"sort"
+	"time"
 
 	"github.com/scbr/scbr/keyx"
 	"github.com/scbr/scbr/keyx/message"
@@ -29,6 +30,31 @@ type subject struct {
 	runs    []*run
 	maxRuns int
 	clock   uint64 // counts ends of use
+	bucket  bucket
+}
+
+// bucket is the allowance of publications of a subject with a quota, for all its sessions together. It is kept with
+// the subject, so that a new session does not fill it, and it fills by the enclave's time, which only grows: a host
+// that sets its clock forward gives a publisher one burst, one second's worth, for each jump.
+type bucket struct {
+	level float64 // publications that may come at once
+	at    time.Time
+}
+
+// take says whether one more publication may come now, at most rate in a second.
+func (b *bucket) take(rate uint32, now time.Time) bool {
+	full := float64(rate)
+	if b.at.IsZero() {
+		b.level = full
+	} else {
+		b.level = min(full, b.level+full*now.Sub(b.at).Seconds())
+	}
+	b.at = now
+	if b.level < 1 {
+		return false
+	}
+	b.level--
+	return true
 }
 
 // run is one publisher process of a subject.
@@ -74,7 +100,7 @@ func (t *subjects) leave(s *subject) {
 	if s.live > 0 {
 		return
 	}
-	if len(s.runs) == 0 { // nothing to remember
+	if len(s.runs) == 0 && s.bucket.at.IsZero() { // nothing to remember
 		delete(t.byName, s.name)
 		return
 	}

@@ -28,6 +28,8 @@ type Quotas struct {
 	MaxSubscriptions uint32 // standing subscriptions per session
 	MaxRuns          uint32 // publisher runs the enclave remembers for the subject
 	MaxSessions      uint32 // sessions at once
+	MaxRate          uint32 // publications per second, of all sessions of the subject together
+	MaxHeaderBytes   uint32 // encoded attributes of one publication, without padding
 }
 
 // Grant says who may do what in a domain. A Grant that came out of [VerifyGrant] was signed by an
@@ -72,6 +74,8 @@ type quotasJSON struct {
 	MaxSubscriptions uint32 `json:"max_subscriptions"`
 	MaxRuns          uint32 `json:"max_runs"`
 	MaxSessions      uint32 `json:"max_sessions"`
+	MaxRate          uint32 `json:"max_publications_per_second,omitempty"`
+	MaxHeaderBytes   uint32 `json:"max_header_bytes,omitempty"`
 }
 
 var (

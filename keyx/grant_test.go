@@ -43,7 +43,7 @@ func TestGrantRoundTrip(t *testing.T) {
 		"subscribe": func(g *Grant) { g.Publish = nil },
 		"neither":   func(g *Grant) { g.Publish, g.Subscribe = nil, nil },
 		"quotas": func(g *Grant) {
-			g.Quotas = Quotas{1, 2, 3}
+			g.Quotas = Quotas{1, 2, 3, 4, 5}
 			g.RequireGK = true
 			g.Serial, g.Revocation = MaxGrantNumber, 5
 		},

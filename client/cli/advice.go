@@ -80,6 +80,10 @@ func adviceOnGrant(k keyx.Kind) string {
 		return "the grant's publish filter does not allow these attributes: change them, or have a wider grant issued (scbr grant --publish)"
 	case keyx.KindNotCovered:
 		return "the grant's subscribe filter does not cover this --where: narrow it (scbr covers compares filters), or have a wider grant issued (scbr grant --subscribe)"
+	case keyx.KindTooFast:
+		return "publish more slowly, or have a grant with a higher --max-rate issued: what was refused was not published"
+	case keyx.KindHeaderTooLarge:
+		return "use fewer or shorter attributes (a payload may be long), or have a grant with a higher --max-header-bytes issued"
 	case keyx.KindTooManySubscriptions:
 		return "use fewer --where, or have a grant with a higher --max-subscriptions issued"
 	default:

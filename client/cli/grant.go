@@ -30,7 +30,7 @@ type grantFlags struct {
 	subject                string
 	publish, subscribe     string
 	valid                  time.Duration
-	maxSubscriptions       uint32
+	quotas                 keyx.Quotas
 	revocation             string
 	key, out               string
 	passphrase             passphrase
@@ -64,7 +64,11 @@ only PREFIX.grant is written. Existing files are never overwritten.`,
 	f.StringVar(&g.publish, "publish", "", "filter every published event must satisfy")
 	f.StringVar(&g.subscribe, "subscribe", "", "filter that must cover every subscription")
 	f.DurationVar(&g.valid, "valid", defaultValid, "how long the grant is valid")
-	f.Uint32Var(&g.maxSubscriptions, "max-subscriptions", 0, "subscriptions at once (0: the enclave's own limit)")
+	f.Uint32Var(&g.quotas.MaxSubscriptions, "max-subscriptions", 0, "subscriptions at once (0: the enclave's own limit, as below)")
+	f.Uint32Var(&g.quotas.MaxSessions, "max-sessions", 0, "sessions at once")
+	f.Uint32Var(&g.quotas.MaxRuns, "max-runs", 0, "publishing processes that the enclave remembers")
+	f.Uint32Var(&g.quotas.MaxRate, "max-rate", 0, "publications in a second, of all its sessions together")
+	f.Uint32Var(&g.quotas.MaxHeaderBytes, "max-header-bytes", 0, "bytes of the attributes of one publication")
 	f.StringVar(&g.revocation, "revocation", "", "newest revocation list of the domain, instead of that in --dir: the grant is made after it")
 	f.StringVar(&g.key, "key", "", "public key of the client in PEM, instead of making a key pair")
 	f.StringVar(&g.out, "out", "", "prefix of the files to write (required)")
@@ -136,7 +140,7 @@ func (g *grantFlags) grant() (keyx.Grant, error) {
 	}
 	return keyx.Grant{
 		Subject: g.subject, Publish: publish, Subscribe: subscribe,
-		Quotas:   keyx.Quotas{MaxSubscriptions: g.maxSubscriptions},
+		Quotas:   g.quotas,
 		NotAfter: time.Now().Add(g.valid).Truncate(time.Second),
 		Serial:   binary.BigEndian.Uint64(serial[:]) & keyx.MaxGrantNumber,
 	}, nil

@@ -162,7 +162,8 @@ func exitCode(err error) int {
 		client.Kind(keyx.KindBindMismatch), client.Kind(keyx.KindDowngrade), client.Kind(keyx.KindNotEndorsed):
 		return ExitRefused
 	case client.Kind(keyx.KindNotAuthorized), client.Kind(keyx.KindNotCovered), client.Kind(keyx.KindBadGrant),
-		client.Kind(keyx.KindGrantExpired), client.Kind(keyx.KindBadProof), client.Kind(keyx.KindGrantRevoked):
+		client.Kind(keyx.KindGrantExpired), client.Kind(keyx.KindBadProof), client.Kind(keyx.KindGrantRevoked),
+		client.Kind(keyx.KindTooFast), client.Kind(keyx.KindHeaderTooLarge):
 		return ExitDenied
 	default:
 		return ExitFailure
