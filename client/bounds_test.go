@@ -76,7 +76,7 @@ func TestHandshakeFramesAreBounded(t *testing.T) {
 		require.EqualValues(t, tc.size, binary.BigEndian.Uint32(frame))
 		g := &greeter{Writer: io.Discard, Closer: io.NopCloser(nil), answer: bytes.NewReader(frame)}
 		h := handshake{cfg: &Config{}, transport: g, frames: newFrameReader(g)}
-		got, err := h.ask([]byte("hello"), wire.TypeServerHello)
+		got, _, err := h.ask([]byte("hello"), wire.TypeServerHello)
 		if tc.kind == 0 {
 			require.NoError(t, err)
 			require.Len(t, got, len(msg))

@@ -40,6 +40,7 @@ type Client struct {
 	inbox    *inbox    // deliveries and notices
 	memory   *memory   // of the readers of all sessions, one after the other
 
+	enclave knownEnclave    // the supervisor's
 	backoff backoff.Backoff // the supervisor's
 	faults  int             // the supervisor's: brief sessions in a row that somebody meddled with
 	outage  outage
@@ -114,6 +115,7 @@ func dial(ctx context.Context, cfg Config) (*Client, quote.Verdict, error) {
 		c.inbox.push([]item{{notice: &RestartedError{Previous: *p, Instance: h.confirmation.Instance}}})
 	}
 	c.verified.Store(list)
+	c.enclave.remember(&h, cfg.Now())
 	first := c.begin(&h)
 	c.loop.Go(func() { c.supervise(first) })
 	return c, h.verdict, nil

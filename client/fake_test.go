@@ -34,6 +34,9 @@ type fake struct {
 
 	sessions chan *fakeSession // each after its confirmation
 	serving  sync.WaitGroup
+	secrets  sync.Map // of sessions that may be resumed, by id
+	whole    atomic.Int64
+	resumed  atomic.Int64
 
 	// Hooks, set before dialing.
 	refuseAt  wire.Type // answer this frame with refuseAs
@@ -90,6 +93,36 @@ func (f *fake) boot() {
 	})
 	require.NoError(f.tb, err)
 	f.id = id
+	f.secrets.Clear() // die with the instance
+}
+
+// resume answers message 5, if it can.
+func (f *fake) resume(conn io.Writer, q *keyx.Resume) (*fakeSession, error) {
+	v, ok := f.secrets.LoadAndDelete(q.ID())
+	if !ok {
+		return nil, nil
+	}
+	old := v.(*fakeSession)
+	if _, err := old.session.Resumption.Verify(q); err != nil {
+		return nil, refuseBy(conn, err)
+	}
+	msg6, session, err := old.session.Resumption.Accept(q, 8, f.limits(), f.list.Load(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	f.resumed.Add(1)
+	conn.Write(wire.AppendConfirm(nil, msg6))
+	return f.session(conn, old.grant, session), nil
+}
+
+func (f *fake) limits() keyx.Limits {
+	return keyx.Limits{MaxHeaders: message.MaxHeaders, MaxBlobBytes: keyx.MaxPlaintext, HeartbeatMillis: f.heartbeat}
+}
+
+func (f *fake) session(conn io.Writer, grant keyx.Grant, keys *keyx.Session) *fakeSession {
+	s := &fakeSession{f: f, conn: conn.(io.ReadWriteCloser), grant: grant, session: keys, subs: map[uint32]filter.Filter{}, ended: make(chan struct{})}
+	f.secrets.Store(keys.Resumption.ID(), s)
+	return s
 }
 
 // pipe is Config.Transport: a synchronous pipe to a new session.
@@ -162,6 +195,13 @@ func (f *fake) accept(conn io.ReadWriteCloser, frames *frameReader) (*fakeSessio
 	if err != nil {
 		return nil, err
 	}
+	if q, ok := keyx.ParseResume(msg1); ok {
+		if s, err := f.resume(conn, q); s != nil || err != nil {
+			return s, err
+		}
+		msg1 = q.Hello()
+	}
+	f.whole.Add(1)
 	r, msg2, err := f.id.Accept(msg1)
 	if err != nil {
 		return nil, refuseBy(conn, err)
@@ -175,12 +215,12 @@ func (f *fake) accept(conn io.ReadWriteCloser, frames *frameReader) (*fakeSessio
 	if err != nil {
 		return nil, refuseBy(conn, err)
 	}
-	msg4, session, err := r.Confirm(7, keyx.Limits{MaxHeaders: message.MaxHeaders, MaxBlobBytes: keyx.MaxPlaintext, HeartbeatMillis: f.heartbeat}, f.list.Load())
+	msg4, session, err := r.Confirm(7, f.limits(), f.list.Load())
 	if err != nil {
 		return nil, err
 	}
 	conn.Write(wire.AppendConfirm(nil, msg4))
-	return &fakeSession{f: f, conn: conn, grant: grant, session: session, subs: map[uint32]filter.Filter{}, ended: make(chan struct{})}, nil
+	return f.session(conn, grant, session), nil
 }
 
 func refuseBy(conn io.Writer, err error) error {

@@ -17,6 +17,10 @@ var errHandshakeTimeout = errors.New("the handshake took too long: check the add
 type handshake struct {
 	cfg          *Config
 	list         uint64 // the enclave's revocation list must not be older
+	cached       []byte // a statement verified before; nil: none
+	resume       *keyx.Resumption
+	resumed      bool   // without a whole handshake
+	statement    []byte // verified; nil if resumed
 	transport    io.ReadWriteCloser
 	frames       *frameReader
 	verdict      quote.Verdict
@@ -53,21 +57,32 @@ func (h *handshake) run(ctx context.Context) error {
 func (h *handshake) exchange() error {
 	initiator, msg1, err := keyx.NewInitiator(keyx.InitiatorConfig{
 		Domain: h.cfg.Domain, Router: h.cfg.Router, Policy: h.cfg.Policy,
-		Grant: h.cfg.Grant, Key: h.cfg.Key, Revocation: h.list, Rand: h.cfg.Rand,
+		Grant: h.cfg.Grant, Key: h.cfg.Key, Revocation: h.list, Cached: h.cached, Resume: h.resume, Rand: h.cfg.Rand,
 	})
 	if err != nil {
 		return keyxError(err)
 	}
-	msg2, err := h.ask(wire.AppendHello(nil, msg1), wire.TypeServerHello)
+	msg2, typ, err := h.ask(wire.AppendHello(nil, msg1), wire.TypeServerHello)
 	if err != nil {
 		return err
+	}
+	if typ == wire.TypeConfirm {
+		if h.resume == nil || !keyx.Resumes(msg2) {
+			return &Error{Op: opDial, Kind: KindProtocol, Err: errUnexpectedFrame}
+		}
+		h.resumed = true
+		if h.session, h.confirmation, err = initiator.Resume(msg2); err != nil {
+			return keyxError(err)
+		}
+		return nil
 	}
 	msg3, err := initiator.Respond(msg2, h.cfg.Now())
 	h.verdict = initiator.Verdict()
 	if err != nil {
 		return keyxError(err)
 	}
-	msg4, err := h.ask(wire.AppendFinish(nil, msg3), wire.TypeConfirm)
+	h.statement = initiator.Statement()
+	msg4, _, err := h.ask(wire.AppendFinish(nil, msg3), wire.TypeConfirm)
 	if err != nil {
 		return err
 	}
@@ -79,22 +94,22 @@ func (h *handshake) exchange() error {
 }
 
 // ask sends a frame and returns the message of the answer, which aliases the read
-// buffer.
-func (h *handshake) ask(frame []byte, want wire.Type) ([]byte, error) {
+// buffer, and its type: the one wanted, or the end of the exchange.
+func (h *handshake) ask(frame []byte, want wire.Type) ([]byte, wire.Type, error) {
 	if _, err := h.transport.Write(frame); err != nil {
-		return nil, h.writeError(err)
+		return nil, 0, h.writeError(err)
 	}
 	f, err := h.frames.next(wire.MaxHandshakeFrame)
 	if err != nil {
-		return nil, readError(opDial, err)
+		return nil, 0, readError(opDial, err)
 	}
 	switch f.Type {
-	case want:
-		return f.Msg, nil
+	case want, wire.TypeConfirm: // which ends every exchange
+		return f.Msg, f.Type, nil
 	case wire.TypeRefuse:
-		return nil, claimed(opDial, f.Kind)
+		return nil, 0, claimed(opDial, f.Kind)
 	default:
-		return nil, &Error{Op: opDial, Kind: KindProtocol, Err: errUnexpectedFrame}
+		return nil, 0, &Error{Op: opDial, Kind: KindProtocol, Err: errUnexpectedFrame}
 	}
 }
 

@@ -102,8 +102,10 @@ func (c *Client) reconnect(last *session) *session {
 		}
 		// Nobody goes back behind a list that an enclave told of, nor behind one's own.
 		h := handshake{cfg: &c.cfg, list: max(c.listNumber(), c.memory.revocation)}
+		c.enclave.offer(&h, c.cfg.Now())
 		err = h.run(c.life)
 		if err == nil {
+			c.enclave.remember(&h, c.cfg.Now())
 			return c.resume(last, &h)
 		}
 		e, ok := errors.AsType[*Error](err)

@@ -47,6 +47,9 @@ type Core struct {
 	lastID   uint64     // last session id given
 	subjects subjects
 
+	resumables resumables
+	rand       io.Reader
+
 	emit func([]byte) error // takes output early; nil: all of it is returned
 	out  []byte
 	work scratch
@@ -79,7 +82,7 @@ type span struct {
 }
 
 // sums count since the start.
-type sums struct{ handled, matched, refused, ended uint64 }
+type sums struct{ handled, matched, refused, ended, resumed uint64 }
 
 // conn is a connection of the host: a handshake or a session.
 type conn struct {
@@ -110,6 +113,7 @@ func New(cfg Config) (*Core, error) {
 	return &Core{
 		keys: keyring{now: identity}, domain: cfg.Domain, info: cfg.Platform.Info(), store: store, limits: limits,
 		conns: map[uint64]*conn{}, halfOpen: list.New(), subjects: newSubjects(limits.MaxSubjects),
+		resumables: newResumables(limits.MaxResumable), rand: cfg.Rand,
 	}, nil
 }
 
@@ -163,6 +167,7 @@ func (c *Core) step(now time.Time, in []byte) error {
 		c.now = now
 	}
 	c.expire()
+	c.resumables.expire(c.now)
 	c.turnEpoch()
 	if err := c.expireGrants(); err != nil {
 		return err
@@ -244,6 +249,7 @@ func (c *Core) finish() error {
 // shutdown forgets the keys and says goodbye.
 func (c *Core) shutdown() error {
 	c.keys.erase()
+	c.resumables.clear()
 	c.out = abi.AppendBye(c.out)
 	c.done = true
 	return nil

@@ -7,7 +7,7 @@ import (
 	"github.com/scbr/scbr/keyx"
 )
 
-// open starts a handshake: message 1 in, message 2 out. Before the public-key
+// open starts a handshake: message 1 in, message 2 out; or resumes a session: message 5 in, message 6 out. Before the public-key
 // work comes the bound on half-open handshakes.
 func (c *Core) open(number uint64, msg1 []byte) error {
 	if number == abi.NoConn || c.conns[number] != nil {
@@ -21,6 +21,12 @@ func (c *Core) open(number uint64, msg1 []byte) error {
 	if !c.keys.now.Endorsed(c.now) {
 		c.refuse(number, keyx.KindNotEndorsed)
 		return nil
+	}
+	if q, ok := keyx.ParseResume(msg1); ok {
+		if done, err := c.resume(number, q); done || err != nil {
+			return err
+		}
+		msg1 = q.Hello()
 	}
 	responder, msg2, err := c.keys.now.Accept(msg1)
 	if err != nil {

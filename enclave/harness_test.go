@@ -177,17 +177,23 @@ func mustParse(text string) filter.Filter {
 	return f
 }
 
-// initiate starts a client's side of a handshake.
-func (w *world) initiate(g keyx.Grant) (*keyx.Initiator, []byte) {
+// initiatorConfig is that of a client with a new key.
+func (w *world) initiatorConfig(g keyx.Grant, resume *keyx.Resumption) keyx.InitiatorConfig {
 	w.t.Helper()
 	key := w.key()
 	g.Key, g.Domain = key.Public().(ed25519.PublicKey), w.domain.Name
 	jws, err := keyx.SignGrant(g, w.authority)
 	require.NoError(w.t, err)
-	i, msg1, err := keyx.NewInitiator(keyx.InitiatorConfig{
+	return keyx.InitiatorConfig{
 		Domain: w.domain, Router: routerName, Policy: machine().Policy(), Grant: jws, Key: key, Rand: w.rand,
-		Revocation: w.verified,
-	})
+		Revocation: w.verified, Resume: resume,
+	}
+}
+
+// initiate starts a client's side of a handshake.
+func (w *world) initiate(g keyx.Grant) (*keyx.Initiator, []byte) {
+	w.t.Helper()
+	i, msg1, err := keyx.NewInitiator(w.initiatorConfig(g, nil))
 	require.NoError(w.t, err)
 	return i, msg1
 }

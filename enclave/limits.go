@@ -27,6 +27,9 @@ const (
 	// DefaultMaxSubjects bounds the subjects whose runs are remembered while
 	// they have no session.
 	DefaultMaxSubjects = 65536
+	// DefaultMaxResumable bounds the sessions, live and ended, that can be resumed; each
+	// costs a grant and a secret.
+	DefaultMaxResumable = 16384
 	// DefaultHeartbeatInterval is the time after which a subscriber notices
 	// that its tail was cut off, and a trickle of traffic even for many sessions.
 	DefaultHeartbeatInterval = time.Second
@@ -61,6 +64,7 @@ type Limits struct {
 	MaxRuns           int // per subject
 	MaxSubjects       int // remembered while idle
 	HeartbeatInterval time.Duration
+	MaxResumable      int
 	EpochLength       time.Duration // of a key epoch; at least HandshakeTimeout
 }
 
@@ -78,6 +82,7 @@ func (l Limits) withDefaults() Limits {
 	orDefault(&l.MaxRuns, DefaultMaxRuns)
 	orDefault(&l.MaxSubjects, DefaultMaxSubjects)
 	orDefault(&l.HeartbeatInterval, DefaultHeartbeatInterval)
+	orDefault(&l.MaxResumable, DefaultMaxResumable)
 	orDefault(&l.EpochLength, max(DefaultEpochLength, l.HandshakeTimeout))
 	return l
 }
@@ -85,7 +90,7 @@ func (l Limits) withDefaults() Limits {
 func (l Limits) valid() bool {
 	return l.MaxSessions > 0 && l.MaxHalfOpen > 0 && l.HandshakeTimeout > 0 &&
 		l.MaxSubscriptions > 0 && l.MaxSubscriptions <= message.MaxMatches &&
-		l.MaxRuns > 0 && l.MaxSubjects > 0 && l.HeartbeatInterval >= time.Millisecond && l.EpochLength >= l.HandshakeTimeout
+		l.MaxRuns > 0 && l.MaxSubjects > 0 && l.MaxResumable > 0 && l.HeartbeatInterval >= time.Millisecond && l.EpochLength >= l.HandshakeTimeout
 }
 
 // quota is the smaller of a grant's quota (zero: none) and the core's limit.

@@ -81,6 +81,7 @@ func (c *Core) begin(cn *conn, g *keyx.Grant, keys *keyx.Session) {
 	}
 	cn.session = s
 	c.live++
+	c.resumables.add(keys.Resumption, g, c.now)
 }
 
 // end removes a session with its subscriptions; what was pending for it is lost.

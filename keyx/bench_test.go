@@ -147,3 +147,55 @@ func BenchmarkVerifyGrant(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkResumeClient is what a resumption costs the client: message 1, which stands in for the case that nothing can be
+// resumed, included.
+func BenchmarkResumeClient(b *testing.B) {
+	k := newHybridKit(b)
+	s := k.begin(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		secret := *s.client.Resumption
+		cfg := k.config()
+		cfg.Resume = &secret
+		i, m5, err := NewInitiator(cfg)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		held := *s.enclave.Resumption
+		q, _ := ParseResume(m5)
+		m6, _, err := held.Accept(q, 1, testLimits, 0, k.rand)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+		if _, _, err := i.Resume(m6); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkResumeEnclave(b *testing.B) {
+	k := newHybridKit(b)
+	s := k.begin(b)
+	_, m5 := k.resumer(b, s, 0)
+	var m6 []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		held := *s.enclave.Resumption
+		q, ok := ParseResume(m5)
+		if !ok {
+			b.Fatal("not message 5")
+		}
+		if _, err := held.Verify(q); err != nil {
+			b.Fatal(err)
+		}
+		var err error
+		if m6, _, err = held.Accept(q, 1, testLimits, 0, k.rand); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(len(m5)), "B-up")
+	b.ReportMetric(float64(len(m6)), "B-down")
+}

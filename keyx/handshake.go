@@ -1,6 +1,7 @@
 package keyx
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 
 	"github.com/cloudflare/circl/kem/xwing"
@@ -20,7 +21,9 @@ const (
 
 	handshakeNonceLen       = 32
 	cachedHashLen           = 32
-	formFull          uint8 = 0 // the whole statement follows; "unchanged" is not used by version 1
+	formFull          uint8 = 0 // the whole statement follows
+	formUnchanged     uint8 = 1 // the statement is the one whose hash is in message 1
+	statementLabel          = "scbr/statement/v1"
 
 	maxBox3 = 2 + MaxGrantBytes + 64 + tagLen
 	maxBox4 = 8 + limitsLen + 8 + tagLen
@@ -65,7 +68,8 @@ func decodeHello(b []byte) (*hello, bool) {
 type serverHello struct {
 	choice    choice
 	nonce     []byte // 32
-	statement []byte
+	form      uint8
+	statement []byte // whole, also where form leaves it out of the message
 	ct2       []byte // encapsulation to the client's ephemeral key
 }
 
@@ -74,9 +78,13 @@ func (m *serverHello) encode() []byte {
 	b = binary.BigEndian.AppendUint16(b, m.choice.version)
 	b = binary.BigEndian.AppendUint16(b, m.choice.suite)
 	b = append(b, m.nonce...)
-	b = append(b, formFull)
-	b = binary.BigEndian.AppendUint32(b, uint32(len(m.statement)))
-	b = append(b, m.statement...)
+	b = append(b, m.form)
+	var sent []byte
+	if m.form == formFull {
+		sent = m.statement
+	}
+	b = binary.BigEndian.AppendUint32(b, uint32(len(sent)))
+	b = append(b, sent...)
 	return append(b, m.ct2...)
 }
 
@@ -87,10 +95,15 @@ func decodeServerHello(b []byte) (*serverHello, bool) {
 	m.choice.version = r.u16()
 	m.choice.suite = r.u16()
 	m.nonce = r.take(handshakeNonceLen)
-	form := r.u8()
+	m.form = r.u8()
 	m.statement = r.lp32(maxStatement)
 	m.ct2 = r.take(xwing.CiphertextSize)
-	return &m, r.done() && typ == typeServer && form == formFull
+	return &m, r.done() && typ == typeServer && m.form <= formUnchanged && (m.form == formUnchanged) == (len(m.statement) == 0)
+}
+
+// statementHash names a statement in message 1: SHA-256 over the fields label, statement.
+func statementHash(statement []byte) [cachedHashLen]byte {
+	return sha256.Sum256(appendField(appendField(nil, []byte(statementLabel)), statement))
 }
 
 // encodeFinish is message 3: ct1 and the box under k3.

@@ -29,6 +29,7 @@ type Identity struct {
 	key       *xwing.PrivateKey
 	claim     statement // without endorsement
 	statement []byte
+	hash      [cachedHashLen]byte // of statement
 	quote     func(reportData [64]byte) (quote, collateral []byte, err error)
 
 	endorsement *Endorsement // of claim; nil: none
@@ -84,8 +85,13 @@ func (id *Identity) make(epoch uint64, instance *[instanceLen]byte) error {
 	if len(s.quote) > MaxQuoteBytes || len(s.collateral) > MaxCollateralBytes {
 		return fail(op, KindInternal, errTooBig)
 	}
-	id.statement = s.encode()
+	id.setStatement(s)
 	return nil
+}
+
+func (id *Identity) setStatement(s *statement) {
+	id.statement = s.encode()
+	id.hash = statementHash(id.statement)
 }
 
 // Renew makes the identity of the next key epoch of the same instance: a new key pair and a quote over it. The one
@@ -114,7 +120,8 @@ func (id *Identity) Endorse(b, measurement []byte, now time.Time) (*Endorsement,
 	}
 	with := id.claim
 	with.endorsed = b
-	id.endorsement, id.statement = e, with.encode()
+	id.endorsement = e
+	id.setStatement(&with)
 	return e, nil
 }
 
@@ -162,6 +169,9 @@ func (id *Identity) Accept(msg1 []byte) (*Responder, []byte, error) {
 		return nil, nil, fail(op, KindWrongRouter, nil)
 	}
 	m2 := serverHello{choice: chosen, nonce: make([]byte, handshakeNonceLen), statement: id.statement}
+	if [cachedHashLen]byte(m1.cachedHash) == id.hash {
+		m2.form = formUnchanged
+	}
 	if _, err := io.ReadFull(id.rand, m2.nonce); err != nil {
 		return nil, nil, fail(op, KindInternal, err)
 	}

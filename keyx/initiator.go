@@ -22,7 +22,12 @@ type InitiatorConfig struct {
 	// Revocation is the number of the newest revocation list that this client has verified itself: an
 	// enclave that holds an older one is refused (Stale). 0: none.
 	Revocation uint64
-	Rand       io.Reader
+	// Cached is a statement that this client has verified before (Initiator.Statement), so that an enclave that still has the
+	// same need not send it again. It is verified anew. Nil: none.
+	Cached []byte
+	// Resume is that of a session that this client was in (Session.Resumption); it is used up. Nil: none.
+	Resume *Resumption
+	Rand   io.Reader
 }
 
 // Initiator is one handshake on the client's side: Respond, then Confirm, each once; after any failure
@@ -35,6 +40,9 @@ type Initiator struct {
 	verdict quote.Verdict
 	inst    [instanceLen]byte
 	minList uint64 // of the endorsement
+
+	statement []byte  // verified
+	resume    *resume // message 5, if one was sent
 }
 
 // NewInitiator makes the ephemeral key and message 1.
@@ -65,10 +73,27 @@ func newInitiator(cfg InitiatorConfig, has offer) (*Initiator, []byte, error) {
 	if _, err := io.ReadFull(cfg.Rand, m1.nonce); err != nil {
 		return nil, nil, fail(op, KindInternal, err)
 	}
+	if cfg.Cached != nil {
+		hash := statementHash(cfg.Cached)
+		m1.cachedHash = hash[:]
+	}
 	key, public := xwing.DeriveKeyPair(seed)
 	public.Pack(m1.ephemeral)
-	return &Initiator{cfg: cfg, hello: m1, key: key}, m1.encode(), nil
+	i := &Initiator{cfg: cfg, hello: m1, key: key}
+	out := m1.encode()
+	if cfg.Resume == nil {
+		return i, out, nil
+	}
+	m5, err := cfg.Resume.request(out, cfg.Revocation, cfg.Rand)
+	if err != nil {
+		return nil, nil, err
+	}
+	i.resume = m5
+	return i, m5.encode(), nil
 }
+
+// Statement returns the statement that Respond has verified, for InitiatorConfig.Cached of a later handshake.
+func (i *Initiator) Statement() []byte { return i.statement }
 
 // Verdict is what the policy found about the enclave's evidence, filled also when it was refused.
 func (i *Initiator) Verdict() quote.Verdict { return i.verdict }
@@ -83,6 +108,10 @@ func (i *Initiator) Respond(msg2 []byte, now time.Time) ([]byte, error) {
 	}
 	eph := i.key
 	i.key = nil // whatever follows, this was the only attempt
+	if i.resume != nil {
+		i.cfg.Resume.Clear()
+		i.resume = nil
+	}
 	defer func() { *eph = xwing.PrivateKey{} }()
 	if len(msg2) > MaxMessage {
 		return nil, fail(op, KindBadMessage, errTooLong)
@@ -90,6 +119,12 @@ func (i *Initiator) Respond(msg2 []byte, now time.Time) ([]byte, error) {
 	m2, ok := decodeServerHello(msg2)
 	if !ok {
 		return nil, fail(op, KindBadMessage, nil)
+	}
+	if m2.form == formUnchanged {
+		if i.cfg.Cached == nil {
+			return nil, fail(op, KindBadMessage, errUnchanged)
+		}
+		m2.statement = i.cfg.Cached
 	}
 	s, err := decodeStatement(m2.statement)
 	if err != nil {
@@ -110,10 +145,13 @@ func (i *Initiator) Respond(msg2 []byte, now time.Time) ([]byte, error) {
 		return nil, fail(op, KindDowngrade, nil)
 	}
 	i.inst = s.instance
+	i.statement = bytes.Clone(m2.statement)
 	return i.finish(m2, s, eph)
 }
 
 var errOtherConfig = errors.New("the enclave was started with other authorities, endorsers, revocation policy or domain name than this client pins")
+
+var errUnchanged = errors.New("no statement was cached that could be unchanged")
 
 var errOlderList = errors.New("the enclave's revocation list is older than one that this client has verified, or than its endorsement allows")
 
@@ -198,13 +236,20 @@ func (i *Initiator) Confirm(msg4 []byte) (*Session, Confirmation, error) {
 	if i.keys == nil {
 		return nil, Confirmation{}, fail(op, KindInternal, errState)
 	}
+	box, ok := decodeConfirm(msg4)
+	if !ok {
+		i.keys.clear()
+		i.keys = nil
+		return nil, Confirmation{}, fail(op, KindBadMessage, nil)
+	}
+	return i.confirm(op, box)
+}
+
+// confirm opens what the enclave sealed last in the handshake, under the key for it, and gives the session.
+func (i *Initiator) confirm(op string, box []byte) (*Session, Confirmation, error) {
 	k := i.keys
 	i.keys = nil
 	defer k.clear()
-	box, ok := decodeConfirm(msg4)
-	if !ok {
-		return nil, Confirmation{}, fail(op, KindBadMessage, nil)
-	}
 	plain, err := openOnce(&k.k4, box)
 	if err != nil {
 		return nil, Confirmation{}, fail(op, KindIntegrity, nil)
@@ -221,5 +266,6 @@ func (i *Initiator) Confirm(msg4 []byte) (*Session, Confirmation, error) {
 	if err != nil {
 		return nil, Confirmation{}, err
 	}
+	s.Resumption.instance, s.Resumption.minList = i.inst, i.minList
 	return s, c, nil
 }

@@ -30,7 +30,7 @@ func newTranscript(m1 *hello, m2 *serverHello) transcript {
 		{byte(m2.choice.version >> 8), byte(m2.choice.version)},
 		{byte(m2.choice.suite >> 8), byte(m2.choice.suite)},
 		m2.nonce,
-		{formFull},
+		{m2.form},
 		m2.statement, m2.ct2,
 	} {
 		writeField(t.h, f)
@@ -46,7 +46,7 @@ func (t transcript) finish(ct1 []byte) (sum [64]byte) {
 }
 
 // keys are what one handshake gives. PRK seals nothing; no key serves two directions or purposes.
-type keys struct{ k3, k4, c2e, e2c, ck secret32 }
+type keys struct{ k3, k4, c2e, e2c, ck, res secret32 }
 
 // shareOf is HKDF(ss, label): 64 bytes of one KEM secret, which it clears.
 func shareOf(ss []byte, label string) (secretBytes, error) {
@@ -65,11 +65,19 @@ func schedule(t [64]byte, share1, share2 secretBytes) (*keys, error) {
 		return nil, err
 	}
 	defer clear(prk)
+	return expand(prk, labelK3, labelK4)
+}
+
+// expand gives the keys of a session under PRK; k3 and k4 go by the labels given, an empty one has no key.
+func expand(prk []byte, label3, label4 string) (*keys, error) {
 	var k keys
 	for _, x := range []struct {
 		label string
 		key   *secret32
-	}{{labelK3, &k.k3}, {labelK4, &k.k4}, {labelC2E, &k.c2e}, {labelE2C, &k.e2c}, {labelCK, &k.ck}} {
+	}{{label3, &k.k3}, {label4, &k.k4}, {labelC2E, &k.c2e}, {labelE2C, &k.e2c}, {labelCK, &k.ck}, {labelRes, &k.res}} {
+		if x.label == "" {
+			continue
+		}
 		out, err := hkdf.Expand(sha512.New, prk, x.label, len(x.key))
 		if err != nil {
 			return nil, err
@@ -122,5 +130,8 @@ func (k *keys) session(id uint64, enclave bool) (*Session, error) {
 		return nil, err
 	}
 	s.Content = content
+	if s.Resumption, err = newResumption(&k.res); err != nil {
+		return nil, err
+	}
 	return s, nil
 }

@@ -38,6 +38,8 @@ type Session struct {
 	Out     *Sealer
 	In      *Opener
 	Content *ContentKeys
+	// Resumption begins another session after this one, once.
+	Resumption *Resumption
 }
 
 // noCopy has vet report copies of what holds it.

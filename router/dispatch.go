@@ -141,7 +141,7 @@ func (d *dispatcher) handshake(f *abi.Frame) {
 		return
 	case f.Stage == abi.StageAnswer && s.advance(phaseHello, phaseAnswered):
 		d.control(s, len(f.Body), func(dst []byte) []byte { return wire.AppendServerHello(dst, f.Body) })
-	case f.Stage == abi.StageConfirm && s.advance(phaseFinish, phaseConfirmed):
+	case f.Stage == abi.StageConfirm && (s.advance(phaseFinish, phaseConfirmed) || s.advance(phaseHello, phaseConfirmed)): // the second: resumed
 		s.ticket.confirm()
 		d.control(s, len(f.Body), func(dst []byte) []byte { return wire.AppendConfirm(dst, f.Body) })
 	default:
