@@ -17,7 +17,8 @@ const formState = 1
 //	for each level from 1, for each node: u8 used, if 1: u64 epoch, key(32), salt(16), hash(32)
 //	u32 unpublished objects, for each: lp8 name, u16 length, bytes
 func (k *Keeper) State() []byte {
-	b := appendName([]byte{formState}, k.domain)
+	b := make([]byte, 0, k.stateSize())
+	b = appendName(append(b, formState), k.domain)
 	b = binary.BigEndian.AppendUint64(appendName(b, k.group), k.epoch)
 	b = append(b, k.last[:]...)
 	b = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, k.time), k.revocation)
@@ -49,6 +50,19 @@ func (k *Keeper) State() []byte {
 		b = append(b, o.bytes...)
 	}
 	return b
+}
+
+// stateSize is about how long a state is, so that it is written without being copied on the way.
+func (k *Keeper) stateSize() int {
+	const perSlot, perNode, rest = 1 + 8 + 3*32 + 1 + 32, 1 + 8 + 32 + saltLen + 32, 1024
+	n := rest + perSlot*len(k.leaves)
+	for _, row := range k.nodes {
+		n += perNode * len(row)
+	}
+	for _, o := range k.pending {
+		n += 64 + len(o.bytes)
+	}
+	return n
 }
 
 // LoadKeeper makes the keeper that State wrote. An epoch that was not known to be published when it was
