@@ -16,6 +16,10 @@ const (
 	// takes some milliseconds: a host that always answers like that costs a delivery 30 ms.
 	mixedAttempts = 4
 	mixedPause    = 10 * time.Millisecond
+	// epochGrace is how long the key of an epoch opens deliveries once the next epoch was taken: for what is
+	// under way, and sent again after a short outage. Whoever left the group knows that key, and with a broken
+	// enclave could forge under it as long.
+	epochGrace = 5 * time.Minute
 )
 
 var (
@@ -51,13 +55,21 @@ type GroupMember struct {
 	from     group.Getter
 	last     []byte // the record that the member is at
 
+	now func() time.Time
+
 	mu   sync.Mutex // held for moments only
-	keys []EpochKey // the newest last, at most group.KeptEpochs
+	keys []heldKey  // the newest last, at most group.KeptEpochs
+}
+
+// heldKey is a group key and when it ends: the newest has no end.
+type heldKey struct {
+	EpochKey
+	until time.Time
 }
 
 // NewGroupMember takes over the member.
 func NewGroupMember(member *group.Member, from group.Getter) *GroupMember {
-	return &GroupMember{member: member, from: from}
+	return &GroupMember{member: member, from: from, now: time.Now}
 }
 
 // Refresh takes the newest epoch that the store shows. After an error, of kind BadGroup, everything is as it
@@ -97,10 +109,13 @@ func (g *GroupMember) refresh() error {
 	if n := len(g.keys); n > 0 && g.keys[n-1].Epoch == epoch {
 		return nil // the same record in another spelling
 	}
+	if n := len(g.keys); n > 0 {
+		g.keys[n-1].until = g.now().Add(epochGrace)
+	}
 	if len(g.keys) == group.KeptEpochs {
 		g.keys = g.keys[:copy(g.keys, g.keys[1:])]
 	}
-	g.keys = append(g.keys, EpochKey{epoch, key, g.member.Record().Revocation})
+	g.keys = append(g.keys, heldKey{EpochKey: EpochKey{epoch, key, g.member.Record().Revocation}})
 	return nil
 }
 
@@ -118,10 +133,11 @@ func (g *GroupMember) Newest() (EpochKey, bool) {
 	if len(g.keys) == 0 {
 		return EpochKey{}, false
 	}
-	return g.keys[len(g.keys)-1], true
+	return g.keys[len(g.keys)-1].EpochKey, true
 }
 
-// Key returns the key of one of the newest epochs. For one beyond them it looks at the store.
+// Key returns the key of the newest epoch, or of one that was the newest until a few minutes ago. For an epoch
+// beyond them it looks at the store.
 func (g *GroupMember) Key(epoch uint64) (EpochKey, bool) {
 	if newest, _ := g.Newest(); epoch > newest.Epoch {
 		_ = g.Refresh() // without a key the delivery is refused, and told
@@ -130,7 +146,7 @@ func (g *GroupMember) Key(epoch uint64) (EpochKey, bool) {
 	defer g.mu.Unlock()
 	for _, k := range g.keys {
 		if k.Epoch == epoch {
-			return k, true
+			return k.EpochKey, k.until.IsZero() || g.now().Before(k.until)
 		}
 	}
 	return EpochKey{}, false

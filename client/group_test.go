@@ -129,6 +129,27 @@ func TestGroupMembersPublishAndRead(t *testing.T) {
 	require.NotEqual(t, newest.Key, old.Key)
 }
 
+// The key of an epoch ends some minutes after the next epoch was taken; the newest one has no end.
+func TestGroupKeysEnd(t *testing.T) {
+	k := newFake(t).group()
+	m := k.member("a")
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	m.now = func() time.Time { return now }
+	now = now.Add(1000 * time.Hour)
+	_, ok := m.Key(1)
+	require.True(t, ok)
+	k.change(group.Change{})
+	require.NoError(t, m.Refresh())
+	now = now.Add(epochGrace - 1)
+	_, ok = m.Key(1)
+	require.True(t, ok)
+	now = now.Add(1)
+	_, ok = m.Key(1)
+	require.False(t, ok)
+	_, ok = m.Key(2)
+	require.True(t, ok)
+}
+
 // split is a group whose holder publishes under one epoch and reads with the keys of another member.
 type split struct{ publish, read GroupKeys }
 

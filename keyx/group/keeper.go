@@ -96,6 +96,9 @@ func (k *Keeper) Epoch() uint64 { return k.epoch }
 // Revocation is the number of the revocation list that the newest epoch follows.
 func (k *Keeper) Revocation() uint64 { return k.revocation }
 
+// Seen is the newest epoch and its record's hash, as members see it.
+func (k *Keeper) Seen() Seen { return Seen{k.epoch, k.last} }
+
 // Members returns the members' names in alphabetical order.
 func (k *Keeper) Members() []string {
 	names := make([]string, 0, len(k.slots))

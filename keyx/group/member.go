@@ -85,6 +85,20 @@ func (m *Member) GroupKey(epoch uint64) (gk [32]byte, ok bool) {
 	return gk, false
 }
 
+// VerifyRecord reads a record that an authority of the domain signed, and what a member has seen who has seen
+// it. Errors are BadGroup.
+func VerifyRecord(jws []byte, domain keyx.Domain) (Record, Seen, error) {
+	payload, err := keyx.VerifyGroupRecord(jws, domain)
+	if err != nil {
+		return Record{}, Seen{}, err
+	}
+	r, ok := decodeRecord(payload)
+	if !ok || r.Domain != domain.Name {
+		return Record{}, Seen{}, fail("verify record", errEncoding)
+	}
+	return *r, Seen{r.Epoch, r.hash()}, nil
+}
+
 // Refresh fetches the newest record and advances to it.
 func (m *Member) Refresh(from Getter) error {
 	jws, err := fetch(from, RecordName, keyx.MaxGroupRecordBytes)

@@ -363,6 +363,23 @@ func TestNothingPrintsKeys(t *testing.T) {
 	}
 }
 
+// VerifyRecord takes what members take, and says what they have seen.
+func TestVerifyRecord(t *testing.T) {
+	k := newKit(t)
+	k.change([]string{"a"}, nil)
+	m := k.member("a")
+	require.NoError(t, m.Refresh(k.store))
+	r, seen, err := VerifyRecord(k.record(), k.domain)
+	require.NoError(t, err)
+	require.Equal(t, m.Record(), r)
+	require.Equal(t, m.Seen(), seen)
+	require.Equal(t, k.keeper.Seen(), seen)
+	_, _, err = VerifyRecord(k.resign(func(r *Record) { r.Domain = "other" }), k.domain)
+	refuses(t, err, errEncoding)
+	_, _, err = VerifyRecord([]byte("{}"), k.domain)
+	require.Equal(t, keyx.KindBadGroup, kindOf(t, err))
+}
+
 func TestMemberConfiguration(t *testing.T) {
 	k := newKit(t)
 	_, err := NewMember(keyx.Domain{}, "desk", k.key("a"), Seen{})
