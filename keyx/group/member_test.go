@@ -310,6 +310,31 @@ func TestRecordSignature(t *testing.T) {
 	require.Equal(t, keyx.KindBadGroup, kindOf(t, err))
 }
 
+// A leaf from the future, and a tree that became lower, are refused although an authority signed them.
+func TestSignedAndWrong(t *testing.T) {
+	k := newKit(t)
+	k.change([]string{"a", "b", "c"}, nil)
+	m := k.member("a")
+	require.NoError(t, m.Refresh(k.store))
+	lower := k.resign(func(r *Record) { r.Epoch, r.Previous, r.Height = 2, m.seen.Hash, 1 })
+	refuses(t, m.Advance(lower, k.store), errBack)
+
+	l, ok := decodeLeaf(k.store.objects[place{0, 0}.name()])
+	require.True(t, ok)
+	l.epoch = 2
+	b := l.encode()
+	k.store.objects[place{0, 0}.name()] = b
+	h := leafHash(0, b)
+	for level := 1; level <= 2; level++ {
+		n, ok := decodeNode(k.store.objects[place{level, 0}.name()])
+		require.True(t, ok)
+		n.children[0].hash = h
+		k.store.objects[place{level, 0}.name()] = n.encode()
+		h = nodeHash(place{level, 0}, n.encode())
+	}
+	refuses(t, k.member("a").Advance(k.resign(func(r *Record) { r.Root = h }), k.store), errEncoding)
+}
+
 // A member that was started again with what it had seen takes nothing older, and no other record.
 func TestSeenOutlivesRestarts(t *testing.T) {
 	k := newKit(t)
