@@ -137,6 +137,9 @@ func newClient(cfg *Config, grant *keyx.Grant) (*Client, error) {
 		backoff: backoff.Backoff{Min: cfg.ReconnectMin, Max: cfg.ReconnectMax, Rand: cfg.Rand},
 		ended:   make(chan struct{}),
 	}
+	if cfg.Group != nil {
+		c.outbox.group = c.groupKey
+	}
 	c.life, c.stop = context.WithCancel(context.Background())
 	return c, nil
 }
@@ -165,24 +168,25 @@ func (c *Client) Run() uint64 { return c.outbox.id.Run }
 // heard of for twice Config.HeartbeatTimeout ends the session, so that no call
 // waits for a dead one. It keeps neither event nor payload.
 func (c *Client) Publish(ctx context.Context, event filter.Event, payload []byte) error {
-	if err := c.mayPublish(); err != nil {
-		return err
-	}
-	r, err := c.outbox.publish(ctx, event, payload)
+	r, err := c.publish(ctx, event, payload)
 	if err != nil {
 		return err
 	}
 	return r.Wait(ctx)
 }
 
+func (c *Client) publish(ctx context.Context, event filter.Event, payload []byte) (Receipt, error) {
+	if err := c.mayPublish(); err != nil {
+		return Receipt{}, err
+	}
+	return c.outbox.publish(ctx, event, payload)
+}
+
 // PublishAsync seals one publication and returns as soon as the window has room
 // for it. Publications are handled in the order of the calls. It keeps neither
 // event nor payload.
 func (c *Client) PublishAsync(ctx context.Context, event filter.Event, payload []byte) (*Receipt, error) {
-	if err := c.mayPublish(); err != nil {
-		return nil, err
-	}
-	r, err := c.outbox.publish(ctx, event, payload)
+	r, err := c.publish(ctx, event, payload)
 	if err != nil {
 		return nil, err
 	}

@@ -79,6 +79,11 @@ type Config struct {
 	// RequireSignatures refuses publications that their publisher did not sign.
 	RequireSignatures bool
 
+	// Group gives the keys of the client's group; nil: it is in none. With it everything is published under the newest
+	// epoch's key, or not at all, and deliveries under an epoch are opened with that epoch's key. Whether deliveries
+	// without one are taken is for the grant to say.
+	Group GroupKeys
+
 	MaxUnacked       int           // publications in flight; 0: DefaultMaxUnacked
 	MaxUnackedBytes  int           // sealed bytes in flight; 0: DefaultMaxUnackedBytes
 	InboxBytes       int           // deliveries waiting for Receive; 0: DefaultInboxBytes

@@ -125,9 +125,6 @@ func (r *receiver) open(sealed []byte, present bool, now time.Time) {
 	case e.GKEpoch == 0 && r.client.grant.RequireGK:
 		r.refuse(reasonNoGroup, nil)
 		return
-	case e.GKEpoch != 0:
-		r.refuse(reasonGroup, nil)
-		return
 	}
 	subject := r.subject(e.Subject)
 	if r.memory.duplicates.seen(subject, e.Run, e.Counter) {
@@ -157,7 +154,15 @@ func (r *receiver) open(sealed []byte, present bool, now time.Time) {
 func (r *receiver) unseal(subject string, sealed []byte, now time.Time) (*Delivery, string, error) {
 	e := &r.envelope
 	r.id.Subject, r.id.Run, r.id.Counter, r.id.GKEpoch = subject, e.Run, e.Counter, e.GKEpoch
-	o, err := keyx.OpenSignedPayload(&r.id, &e.CK, nil, &e.Commitment, &e.AttributeHash, sealed)
+	var gk *[32]byte // of the envelope's epoch; none of epoch 0
+	if e.GKEpoch != 0 {
+		k, ok := r.groupKey(e.GKEpoch)
+		if !ok {
+			return nil, reasonGroup, nil
+		}
+		gk = &k.Key
+	}
+	o, err := keyx.OpenSignedPayload(&r.id, &e.CK, gk, &e.Commitment, &e.AttributeHash, sealed)
 	if err != nil {
 		return nil, reasonPayload, err
 	}
@@ -173,6 +178,14 @@ func (r *receiver) unseal(subject string, sealed []byte, now time.Time) (*Delive
 		d.proof = &keyx.Proof{ID: r.id, Attributes: o.Attributes, Body: o.Body, PublicationSignature: *o.Signature}
 	}
 	return d, "", nil
+}
+
+// groupKey is the key of an epoch that an envelope names.
+func (r *receiver) groupKey(epoch uint64) (EpochKey, bool) {
+	if r.client.cfg.Group == nil {
+		return EpochKey{}, false
+	}
+	return r.client.cfg.Group.Key(epoch)
 }
 
 // refuse notes a refused delivery; its notice counts against the inbox like one.

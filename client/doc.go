@@ -19,6 +19,8 @@
 //   - what is lost is counted and reported in order by Receive (LostError), and a
 //     cut tail is noticed by the enclave's heartbeats; a repeated delivery is
 //     dropped; a session whose sealed history differs from ours ends;
+//   - with Config.Group everything is published under the newest verified epoch of
+//     the group's key or not at all, and the enclave never holds that key;
 //   - when a session ends another is opened, with every check anew: subscriptions
 //     go on, what was not acknowledged is sent again as it was sealed, and Receive
 //     tells where deliveries may be missing and from when on they are not

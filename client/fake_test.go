@@ -368,7 +368,7 @@ func (s *fakeSession) envelope(h *message.Header) (*message.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &message.Envelope{Subject: []byte(s.grant.Subject), Run: h.Run, Counter: h.Counter, Commitment: h.Commitment}
+	e := &message.Envelope{Subject: []byte(s.grant.Subject), Run: h.Run, Counter: h.Counter, Commitment: h.Commitment, GKEpoch: h.GKEpoch}
 	e.CK = h.CK
 	salt := h.Salt
 	if !h.Explicit {

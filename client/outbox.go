@@ -52,12 +52,13 @@ func (b *batch) payloads(dst [][]byte) [][]byte {
 // taken by the one writer goroutine of the session at hand, and what is not
 // acknowledged yet, which outlives sessions.
 type outbox struct {
-	id         keyx.PublicationID // all but Counter, which publish sets
+	id         keyx.PublicationID // all but Counter and GKEpoch, which publish sets
 	maxUnacked int
 	maxBytes   int
-	unpadded   bool          // Config.NoPadding
-	signer     *signer       // nil: publications are not signed
-	sealed     atomic.Uint64 // newest counter whose blob is complete in this session
+	unpadded   bool                     // Config.NoPadding
+	signer     *signer                  // nil: publications are not signed
+	group      func() (EpochKey, error) // gives the key to publish under; nil: without a group
+	sealed     atomic.Uint64            // newest counter whose blob is complete in this session
 
 	mu         sync.Mutex
 	work       sync.Cond         // signalled for the writer
@@ -118,6 +119,10 @@ func (o *outbox) publish(ctx context.Context, event filter.Event, payload []byte
 	if err := o.awaitSpace(ctx, len(payload)); err != nil {
 		return Receipt{}, err
 	}
+	epoch, gk, err := o.epoch()
+	if err != nil {
+		return Receipt{}, err
+	}
 	o.attrs = event.AppendBinary(o.attrs[:0])
 	padding := o.pad(len(o.attrs))
 	if n := len(o.attrs); n > message.MaxAttrsBytes || n+padding+minPublish > o.maxPlain {
@@ -137,11 +142,11 @@ func (o *outbox) publish(ctx context.Context, event filter.Event, payload []byte
 	}
 	b := o.filling(message.HeaderBytes+len(o.attrs)+padding, keyx.PayloadOverhead+len(o.attrs)+len(payload)+signed+inner)
 	before, start := b.bytes(), len(b.body)
-	o.id.Counter = o.next
-	key := keyx.PayloadKey(&ck, nil, &o.id)
+	o.id.Counter, o.id.GKEpoch = o.next, epoch
+	key := keyx.PayloadKey(&ck, gk, &o.id)
 	body := keyx.SealSignedPayload(b.body, &key, &salt, o.attrs, payload, o.signer.sign(&o.id, o.attrs, payload), inner)
 	plain, err := message.AppendHeader(b.plain, &message.Header{
-		Run: o.id.Run, Counter: o.next, Commitment: keyx.Commit(&o.id, &key, body[start:]), Attrs: o.attrs, Padding: padding,
+		Run: o.id.Run, Counter: o.next, GKEpoch: epoch, Commitment: keyx.Commit(&o.id, &key, body[start:]), Attrs: o.attrs, Padding: padding,
 	})
 	if err != nil {
 		panic("client: a header within its limits was refused: " + err.Error())
@@ -153,6 +158,18 @@ func (o *outbox) publish(ctx context.Context, event filter.Event, payload []byte
 	o.stats.Published++
 	o.work.Signal()
 	return Receipt{run: o.id.Run, counter: o.id.Counter, flight: b.flight}, nil
+}
+
+// epoch asks for the group key of the moment: epoch 0 and no key without a group.
+func (o *outbox) epoch() (uint64, *[32]byte, error) {
+	if o.group == nil {
+		return 0, nil, nil
+	}
+	k, err := o.group()
+	if err != nil {
+		return 0, nil, err
+	}
+	return k.Epoch, &k.Key, nil
 }
 
 // pad is how many bytes fill n.

@@ -17,3 +17,8 @@ func (Config) MarshalText() ([]byte, error) { return []byte("client.Config(redac
 
 // Format never shows keys, whatever the verb.
 func (*Client) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "client.Client(redacted)") }
+
+// Format never shows keys, whatever the verb.
+func (*GroupMember) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "client.GroupMember(redacted)")
+}

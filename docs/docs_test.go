@@ -163,7 +163,7 @@ func TestQuicOnlyAtTheEdge(t *testing.T) {
 func TestPureCores(t *testing.T) {
 	banned := []string{"net", "net/http", "os", "os/exec", "log", "log/slog", "math/rand", "math/rand/v2", "syscall"}
 	for name, p := range packages(t) {
-		if name != "matcher" && name != "matcher/filter" && name != "keyx" && name != "keyx/message" && name != "keyx/quote" {
+		if name != "matcher" && name != "matcher/filter" && name != "keyx" && name != "keyx/message" && name != "keyx/quote" && name != "keyx/group" {
 			continue
 		}
 		for _, i := range p.Imports {

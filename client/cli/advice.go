@@ -74,6 +74,8 @@ func adviceOnGrant(k keyx.Kind) string {
 		return "the authority has taken this grant back: ask it for another one"
 	case keyx.KindStale:
 		return "router and client have different revocation lists, or one that is too old: have the newest one (scbr revoke) put in force on the router, and give it to this client (--revocation)"
+	case keyx.KindBadGroup:
+		return "check --group, --group-name and --group-key: the store is what the keeper of the group publishes, and the keeper has to add this member's key first (scbr group add)"
 	case keyx.KindBadList:
 		return "the revocation list is damaged, or is not one of this domain: fetch it from the authority again"
 	case keyx.KindNotAuthorized:

@@ -32,6 +32,7 @@ type grantFlags struct {
 	valid                  time.Duration
 	quotas                 keyx.Quotas
 	revocation             string
+	requireGroup           bool
 	key, out               string
 	passphrase             passphrase
 }
@@ -70,6 +71,7 @@ only PREFIX.grant is written. Existing files are never overwritten.`,
 	f.Uint32Var(&g.quotas.MaxRate, "max-rate", 0, "publications in a second, of all its sessions together")
 	f.Uint32Var(&g.quotas.MaxHeaderBytes, "max-header-bytes", 0, "bytes of the attributes of one publication")
 	f.StringVar(&g.revocation, "revocation", "", "newest revocation list of the domain, instead of that in --dir: the grant is made after it")
+	f.BoolVar(&g.requireGroup, "require-group", false, "the client refuses what is not published under a group key (scbr group)")
 	f.StringVar(&g.key, "key", "", "public key of the client in PEM, instead of making a key pair")
 	f.StringVar(&g.out, "out", "", "prefix of the files to write (required)")
 	g.passphrase.flag(f, "the authority's key")
@@ -139,7 +141,7 @@ func (g *grantFlags) grant() (keyx.Grant, error) {
 		return keyx.Grant{}, err
 	}
 	return keyx.Grant{
-		Subject: g.subject, Publish: publish, Subscribe: subscribe,
+		Subject: g.subject, RequireGK: g.requireGroup, Publish: publish, Subscribe: subscribe,
 		Quotas:   g.quotas,
 		NotAfter: time.Now().Add(g.valid).Truncate(time.Second),
 		Serial:   binary.BigEndian.Uint64(serial[:]) & keyx.MaxGrantNumber,

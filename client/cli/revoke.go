@@ -144,18 +144,20 @@ func readList(name string, domain keyx.Domain) (*keyx.RevocationList, error) {
 }
 
 // replaceFile puts a file in the place of another, or of none, at once.
-func replaceFile(name string, content []byte) error {
+func replaceFile(name string, content []byte) error { return replaceMode(name, content, publicMode) }
+
+func replaceMode(name string, content []byte, mode fs.FileMode) error {
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(content)
-	err = errors.Join(err, f.Chmod(publicMode), f.Sync(), f.Close())
+	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
 	if err == nil {
-		err = os.Rename(f.Name(), name)
+		err = os.Rename(f.Name(), name) //nolint:gosec // the path is the user's own
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
+		return errors.Join(err, os.Remove(f.Name())) //nolint:gosec // as above
 	}
 	return nil
 }

@@ -35,6 +35,7 @@ type sessionFlags struct {
 	revocation             string
 	sign, signed           bool
 	noPadding, noReconnect bool
+	group                  groupMember
 }
 
 func (s *sessionFlags) add(cmd *cobra.Command) {
@@ -54,6 +55,7 @@ func (s *sessionFlags) addLasting(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.BoolVar(&s.noPadding, "no-padding", false, "send messages of their own length: fewer bytes, but the router sees how long\nattributes, payloads and filters are")
 	f.BoolVar(&s.noReconnect, "no-reconnect", false, "end when the session ends, instead of opening another")
+	s.group.add(cmd)
 }
 
 // config reads the client directory.
@@ -89,7 +91,11 @@ func (s *sessionFlags) config() (client.Config, error) {
 	cfg.Network = client.Network(s.network)
 	cfg.Sign, cfg.RequireSignatures = s.sign, s.signed
 	cfg.NoPadding, cfg.NoReconnect = s.noPadding, s.noReconnect
-	return cfg, nil
+	if filepath.Base(prefix) == prefix {
+		prefix = filepath.Join(dir, prefix)
+	}
+	cfg.Group, err = s.group.open(prefix, cfg.Domain)
+	return cfg, err
 }
 
 func (s *sessionFlags) dial(ctx context.Context) (*client.Client, error) {
@@ -100,6 +106,7 @@ func (s *sessionFlags) dial(ctx context.Context) (*client.Client, error) {
 	c, err := client.Dial(ctx, cfg)
 	if err == nil {
 		go s.follow(ctx, c, cfg.Revocation)
+		go s.group.follow(ctx, c)
 	}
 	return c, err
 }
