@@ -63,7 +63,8 @@ type outbox struct {
 	mu         sync.Mutex
 	work       sync.Cond         // signalled for the writer
 	session    *session          // nil between sessions: nothing is sealed then
-	content    *keyx.ContentKeys // of session
+	content    *keyx.ContentKeys // of session, for the message being filled
+	messages   uint64            // publish messages of session, with those waiting
 	maxHeaders int               // of one message, as the enclave said
 	maxPlain   int               // bytes of one message, as the enclave said
 	attrs      []byte            // scratch
@@ -135,12 +136,18 @@ func (o *outbox) publish(ctx context.Context, event filter.Event, payload []byte
 	inner := o.payloadPadding(len(o.attrs) + len(payload) + signed)
 	// Sealing happens inside the lock: a counter is used up exactly when its header
 	// stands in a batch, so headers are in order and no key seals two messages.
-	var ck [32]byte
-	var salt [16]byte
-	if err := o.content.Derive(o.id.Run, o.next, &ck, &salt); err != nil {
+	if o.next >= keyx.MaxCounter {
+		return Receipt{}, &Error{Op: opPublish, Kind: Kind(keyx.KindKeyExhausted)}
+	}
+	b, err := o.filling(message.HeaderBytes+len(o.attrs)+padding, keyx.PayloadOverhead+len(o.attrs)+len(payload)+signed+inner)
+	if err != nil {
 		return Receipt{}, &Error{Op: opPublish, Kind: kindOf(err), Err: err}
 	}
-	b := o.filling(message.HeaderBytes+len(o.attrs)+padding, keyx.PayloadOverhead+len(o.attrs)+len(payload)+signed+inner)
+	var ck [32]byte
+	var salt [16]byte
+	if err := b.content.Derive(o.id.Run, o.next, &ck, &salt); err != nil {
+		panic("client: a counter within its limits was refused: " + err.Error())
+	}
 	before, start := b.bytes(), len(b.body)
 	o.id.Counter, o.id.GKEpoch = o.next, epoch
 	key := keyx.PayloadKey(&ck, gk, &o.id)
@@ -230,13 +237,19 @@ func (o *outbox) release() {
 
 // filling is the batch to put a header and a sealed payload of these lengths into.
 // With mu held.
-func (o *outbox) filling(header, payload int) *batch {
+func (o *outbox) filling(header, payload int) (*batch, error) {
 	if n := len(o.batches); n > o.taken {
 		b := o.batches[n-1]
 		if b.content == o.content && len(b.ends) < o.maxHeaders && len(b.plain)+header <= o.maxPlain && b.bytes()+header+payload <= maxBatchBytes {
-			return b
+			return b, nil
 		}
 	}
+	content, err := o.content.ForMessage(o.messages)
+	if err != nil {
+		return nil, err
+	}
+	o.content = content
+	o.messages++
 	b := &batch{}
 	if n := len(o.spare); n > 0 {
 		b, o.spare = o.spare[n-1], o.spare[:n-1]
@@ -245,7 +258,7 @@ func (o *outbox) filling(header, payload int) *batch {
 	b.plain, b.body, b.ends = message.BeginPublish(b.plain[:0]), b.body[:0], b.ends[:0]
 	o.bytes += b.bytes()
 	o.batches = append(o.batches, b)
-	return b
+	return b, nil
 }
 
 // command queues one plaintext command of session s, whose end is the end of it.

@@ -19,6 +19,7 @@ func (o *outbox) attach(s *session, content *keyx.ContentKeys, lim keyx.Limits) 
 		return o.err
 	}
 	o.session, o.content = s, content
+	o.messages = uint64(len(o.batches)) // which are sent again before anything new
 	o.maxHeaders, o.maxPlain = limit(message.MaxHeaders, lim.MaxHeaders), limit(keyx.MaxPlaintext, lim.MaxBlobBytes)
 	o.taken = 0
 	o.sealed.Store(o.handled)

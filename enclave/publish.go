@@ -15,6 +15,10 @@ func (c *Core) publish(s *session, f *abi.Frame, msg []byte) error {
 	if err != nil || r.Count() != int(f.Count) || !wellFormed(r) {
 		return c.refuseConn(s.conn, keyx.KindBadMessage)
 	}
+	if s.keys.Content, err = s.keys.Content.ForMessage(s.messages); err != nil {
+		return broken("content keys", err)
+	}
+	s.messages++
 	var h message.Header
 	for ref := f.Ref; ; ref++ {
 		more, err := r.Next(&h)

@@ -29,6 +29,7 @@ type session struct {
 
 	delivered uint64 // envelopes sealed or gathered
 	controls  uint64 // acknowledgements and replies sealed
+	messages  uint64 // publish messages opened
 	batch     batch  // envelopes gathered
 	acks      []ack
 	refusals  []message.Refusal

@@ -32,6 +32,8 @@ const (
 // ContentKeys derives the content key and salt of every publication of a session from the session's
 // secret kCK. Publisher and enclave hold the same one. Not for concurrent use.
 type ContentKeys struct {
+	key   secret32
+	step  uint64
 	block   cipher.Block
 	in, out [aes.BlockSize]byte // here, so that a derivation does not allocate
 }
@@ -41,7 +43,32 @@ func newContentKeys(key *secret32) (*ContentKeys, error) {
 	if err != nil {
 		return nil, fail("content keys", KindInternal, err)
 	}
-	return &ContentKeys{block: block}, nil
+	return &ContentKeys{key: *key, block: block}, nil
+}
+
+// ForMessage gives the content keys for the publications of publish message k of the session, from 0, which both sides
+// count: those at hand, or those of a later step. Content keys of a step cannot be had from those of a later one. k does
+// not go back.
+func (c *ContentKeys) ForMessage(k uint64) (*ContentKeys, error) { return c.forMessage(k, StepMessages) }
+
+func (c *ContentKeys) forMessage(k, each uint64) (*ContentKeys, error) {
+	const op = "content keys"
+	if c == nil || c.block == nil || k/each < c.step {
+		return nil, fail(op, KindInternal, nil)
+	}
+	for c.step < k/each {
+		key, err := nextKey(&c.key)
+		if err != nil {
+			return nil, fail(op, KindInternal, err)
+		}
+		next, err := newContentKeys(&key)
+		if err != nil {
+			return nil, err
+		}
+		next.step = c.step + 1
+		c = next
+	}
+	return c, nil
 }
 
 // Derive gives the content key and the salt of publication (run, counter): with block(b) =

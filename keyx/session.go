@@ -2,7 +2,9 @@ package keyx
 
 import (
 	"crypto/cipher"
+	"crypto/hkdf"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/binary"
 	"hash"
 )
@@ -23,6 +25,16 @@ const (
 	// invocations only for random nonces; ours are counters).
 	MaxBlobs = 1 << 32
 
+	// StepBlobs is how many blobs of a direction one key seals before the ratchet: whoever takes a key out of the memory
+	// reads at most so many blobs that were sealed before.
+	StepBlobs = 1 << 16
+	// StepMessages is the same of publish messages and the secret that content keys come from.
+	StepMessages = 1 << 16
+	// maxSteps bounds how many steps an opener goes forward for one blob: beyond it so much is missing that nothing is
+	// worth finding.
+	maxSteps = 64
+
+	stepLabel  = "scbr/step/v1"
 	counterLen = 8
 	tagLen     = 16
 	nonceLen   = 12
@@ -54,7 +66,10 @@ func (*noCopy) Unlock() {}
 // direction is what Sealer and Opener have in common: a key, a place in the sequence, a running hash.
 type direction struct {
 	_     noCopy // a copy would use the same nonces again
+	key   secret32
 	aead  cipher.AEAD
+	step  uint64 // which key, from 0
+	each  uint64 // blobs a key seals; StepBlobs but in tests
 	ad    [adLen]byte    // direction | session | step | counter
 	nonce [nonceLen]byte // step | counter
 	next  uint64
@@ -66,10 +81,49 @@ func (d *direction) start(key *secret32, dir uint8, session uint64) error {
 	if err != nil {
 		return fail("session", KindInternal, err)
 	}
-	d.aead, d.chain.h = aead, sha256.New()
+	d.key, d.aead, d.chain.h, d.each = *key, aead, sha256.New(), StepBlobs
 	d.ad[0] = dir
 	binary.BigEndian.PutUint64(d.ad[1:], session)
-	return nil // step 0: the ratchet is not in use
+	return nil
+}
+
+// nextKey is the key of the next step, from which the one before cannot be had.
+func nextKey(key *secret32) (next secret32, err error) {
+	out, err := hkdf.Expand(sha512.New, key[:], stepLabel, len(next))
+	if err != nil {
+		return next, err
+	}
+	copy(next[:], out)
+	clear(out)
+	return next, nil
+}
+
+// ahead gives key and AEAD of a later step, and changes nothing.
+func (d *direction) ahead(step uint64) (secret32, cipher.AEAD, error) {
+	if step == d.step {
+		return d.key, d.aead, nil
+	}
+	key := d.key
+	var err error
+	for n := d.step; n < step && err == nil; n++ {
+		key, err = nextKey(&key)
+	}
+	if err != nil {
+		return secret32{}, nil, err
+	}
+	aead, err := newGCM(key[:])
+	return key, aead, err
+}
+
+// turn makes a later step the one of now; the key before is forgotten.
+func (d *direction) turn(step uint64, key secret32, aead cipher.AEAD) {
+	d.step, d.key, d.aead = step, key, aead
+}
+
+// setStep writes the step into associated data and nonce.
+func (d *direction) setStep(step uint64) {
+	binary.BigEndian.PutUint32(d.ad[9:], uint32(step))
+	binary.BigEndian.PutUint32(d.nonce[:], uint32(step))
 }
 
 func (d *direction) setCounter(n uint64) {
@@ -95,6 +149,14 @@ func (s *Sealer) Seal(dst, plaintext []byte) ([]byte, error) {
 	if s.next >= MaxBlobs {
 		return dst, fail(op, KindKeyExhausted, nil)
 	}
+	if step := s.next / s.each; step > s.step {
+		key, aead, err := s.ahead(step)
+		if err != nil {
+			return dst, fail(op, KindInternal, err)
+		}
+		s.turn(step, key, aead)
+	}
+	s.setStep(s.step)
 	s.setCounter(s.next)
 	dst = binary.BigEndian.AppendUint64(dst, s.next)
 	dst = s.aead.Seal(dst, s.nonce[:], plaintext, s.ad[:])
@@ -129,13 +191,23 @@ func (o *Opener) Open(dst, blob []byte) (plaintext []byte, skipped uint64, err e
 	if n >= MaxBlobs {
 		return dst, 0, fail(op, KindKeyExhausted, nil)
 	}
+	step := n / o.each
+	if step > o.step+maxSteps {
+		return dst, 0, fail(op, KindIntegrity, nil)
+	}
+	key, aead, err := o.ahead(step)
+	if err != nil {
+		return dst, 0, fail(op, KindInternal, err)
+	}
+	o.setStep(step)
 	o.setCounter(n)
 	var tag [tagLen]byte // kept: opening in place may overwrite it
 	copy(tag[:], blob[len(blob)-tagLen:])
-	out, err := o.aead.Open(dst, o.nonce[:], blob[counterLen:], o.ad[:])
+	out, err := aead.Open(dst, o.nonce[:], blob[counterLen:], o.ad[:])
 	if err != nil {
 		return dst, 0, fail(op, KindIntegrity, nil)
 	}
+	o.turn(step, key, aead)
 	skipped = n - o.next
 	o.chain.add(n, tag[:])
 	o.next = n + 1

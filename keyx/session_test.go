@@ -2,6 +2,7 @@ package keyx
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"testing"
 
@@ -108,6 +109,7 @@ func TestBlobsMissing(t *testing.T) {
 func TestKeyEnds(t *testing.T) {
 	s, o := testPair(t, 1, dirClientToEnclave, 5)
 	s.next, o.next = MaxBlobs-1, MaxBlobs-1
+	s.step, o.step = s.next/StepBlobs, o.next/StepBlobs // as if the way there had been gone
 	last := sealed(t, s, "last")
 	_, _, err := o.Open(nil, last)
 	require.NoError(t, err)
@@ -183,4 +185,86 @@ func TestSessionAllocations(t *testing.T) {
 	var ck [32]byte
 	var salt [16]byte
 	require.Zero(t, testing.AllocsPerRun(100, func() { _ = c.Derive(1, 2, &ck, &salt) }))
+}
+
+// TestRatchet: over steps both ends agree, blobs lost in between included; what is left in memory after a step opens nothing
+// that was sealed before it; and what does not authenticate moves nothing.
+func TestRatchet(t *testing.T) {
+	k := newKit(t)
+	b := k.begin(t)
+	b.client.Out.each, b.enclave.In.each = 4, 4
+	var blobs [][]byte
+	for n := range 30 {
+		blob, err := b.client.Out.Seal(nil, []byte{byte(n)})
+		require.NoError(t, err)
+		blobs = append(blobs, blob)
+	}
+	require.EqualValues(t, 7, b.client.Out.step)
+	for _, n := range []int{0, 1, 2, 3, 4, 5, 11, 12, 27} { // 11: a step further, 27: four
+		bad := append([]byte(nil), blobs[n]...)
+		bad[len(bad)-1] ^= 1
+		before, key := b.enclave.In.step, b.enclave.In.key
+		_, _, err := b.enclave.In.Open(nil, bad)
+		requireKind(t, KindIntegrity, err)
+		require.Equal(t, before, b.enclave.In.step)
+		require.Equal(t, key, b.enclave.In.key)
+		plain, _, err := b.enclave.In.Open(nil, blobs[n])
+		require.NoError(t, err)
+		require.Equal(t, []byte{byte(n)}, plain)
+		require.EqualValues(t, n/4, b.enclave.In.step)
+	}
+	// Whoever takes the opener's memory now, and goes back in the counters as it likes.
+	thief := &Opener{direction{key: b.enclave.In.key, aead: b.enclave.In.aead, ad: b.enclave.In.ad, each: 1 << 40, step: 0}}
+	thief.chain.h = sha256.New()
+	for n := range 24 {
+		for step := range uint64(8) {
+			thief.next = 0
+			key, aead, err := thief.ahead(step)
+			require.NoError(t, err)
+			thief.setStep(uint64(n) / 4)
+			thief.setCounter(uint64(n))
+			_, err = aead.Open(nil, thief.nonce[:], blobs[n][counterLen:], thief.ad[:])
+			require.Error(t, err, "blob %d", n)
+			require.NotNil(t, key)
+		}
+	}
+	plain, _, err := b.enclave.In.Open(nil, blobs[29])
+	require.NoError(t, err)
+	require.Equal(t, []byte{29}, plain)
+
+	far := binary.BigEndian.AppendUint64(nil, 4*(b.enclave.In.step+maxSteps+1))
+	_, _, err = b.enclave.In.Open(nil, append(far, make([]byte, tagLen)...))
+	requireKind(t, KindIntegrity, err)
+}
+
+func TestContentKeysRatchet(t *testing.T) {
+	k := newKit(t)
+	b := k.begin(t)
+	derive := func(c *ContentKeys) (ck [32]byte) {
+		var salt [16]byte
+		require.NoError(t, c.Derive(1, 1, &ck, &salt))
+		return ck
+	}
+	seen := map[[32]byte]uint64{}
+	client, enclave := b.client.Content, b.enclave.Content
+	for n := range uint64(20) {
+		var err error
+		client, err = client.forMessage(n, 4)
+		require.NoError(t, err)
+		if n%3 == 0 { // one that missed messages comes to the same
+			enclave, err = enclave.forMessage(n, 4)
+			require.NoError(t, err)
+			require.Equal(t, derive(client), derive(enclave))
+		}
+		if step, ok := seen[derive(client)]; ok {
+			require.Equal(t, step, n/4)
+		}
+		seen[derive(client)] = n / 4
+	}
+	require.Len(t, seen, 5)
+	_, err := client.forMessage(3, 4)
+	requireKind(t, KindInternal, err)
+	same, err := b.client.Content.ForMessage(StepMessages - 1)
+	require.NoError(t, err)
+	require.Same(t, b.client.Content, same)
 }
