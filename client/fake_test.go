@@ -148,6 +148,7 @@ type fakeSession struct {
 	controls  uint64
 	out       []byte
 	withheld  int // blobs sealed and not sent
+	messages  uint64
 	ended     chan struct{}
 }
 
@@ -311,6 +312,10 @@ func (s *fakeSession) publish(msg []byte, f *wire.Frame) error {
 	if err != nil || r.Count() != f.Count {
 		return errFake
 	}
+	if s.session.Content, err = s.session.Content.ForMessage(s.messages); err != nil {
+		return err
+	}
+	s.messages++
 	deliver := message.BeginDeliver(nil, s.f.list.Load(), s.delivered)
 	var (
 		h        message.Header

@@ -57,7 +57,7 @@ func (h *handshake) run(ctx context.Context) error {
 func (h *handshake) exchange() error {
 	initiator, msg1, err := keyx.NewInitiator(keyx.InitiatorConfig{
 		Domain: h.cfg.Domain, Router: h.cfg.Router, Policy: h.cfg.Policy,
-		Grant: h.cfg.Grant, Key: h.cfg.Key, Revocation: h.list, Cached: h.cached, Resume: h.resume, Rand: h.cfg.Rand,
+		Grant: h.cfg.Grant, Key: h.cfg.Key, Revocation: h.list, Cached: h.cached, Resume: h.resume, WithoutAES: withoutAES(), Rand: h.cfg.Rand,
 	})
 	if err != nil {
 		return keyxError(err)

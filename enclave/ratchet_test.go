@@ -11,9 +11,6 @@ import (
 // TestRatchet: a session longer than a step of its keys in both directions and of its content keys, with a publication in
 // each message. What is delivered opens all along, and after the step under other content keys than the first ones.
 func TestRatchet(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a session of 65,600 messages")
-	}
 	const perStep, messages = 256, keyx.StepMessages + 2*256
 	w := newWorld(t)
 	alice, bob := w.member("alice"), w.member("bob")

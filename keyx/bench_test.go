@@ -34,7 +34,7 @@ func BenchmarkHandshakeEnclave(b *testing.B) {
 		if _, _, err := k.identity.Accept(x.m1); err != nil {
 			b.Fatal(err)
 		}
-		r := &Responder{id: k.identity, transcript: newTranscript(h, s), share2: append(secretBytes(nil), x.r.share2...)}
+		r := &Responder{id: k.identity, suite: suite1, transcript: newTranscript(h, s), share2: append(secretBytes(nil), x.r.share2...)}
 		if _, err := r.Finish(x.m3, testNow); err != nil {
 			b.Fatal(err)
 		}

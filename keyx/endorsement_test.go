@@ -244,7 +244,7 @@ func TestEndorsementVector(t *testing.T) {
 	k, endorser := newEndorsedKit(t)
 	made, err := SignEndorsement(k.endorsement(t), endorser)
 	require.NoError(t, err)
-	if os.Getenv("UPDATE_VECTORS") != "" {
+	if *update {
 		e := k.endorsement(t)
 		b, err := json.MarshalIndent(endorsementVector{
 			e.Router, hex.EncodeToString(e.Measurement), hex.EncodeToString(e.KeyHash[:]), hex.EncodeToString(e.Bind[:]),

@@ -42,7 +42,7 @@ func FuzzFinish(f *testing.F) {
 		if ct1, box, ok := decodeFinish(b); ok {
 			require.Equal(t, b, encodeFinish(ct1, box))
 		}
-		r := &Responder{id: k.identity, transcript: newTranscript(&hello{}, &serverHello{}), share2: make(secretBytes, 64)}
+		r := &Responder{id: k.identity, suite: suite1, transcript: newTranscript(&hello{}, &serverHello{}), share2: make(secretBytes, 64)}
 		_, err := r.Finish(b, testNow)
 		require.Error(t, err, "this responder is of another handshake")
 	})

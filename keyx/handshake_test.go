@@ -3,7 +3,9 @@ package keyx
 import (
 	"bytes"
 	"crypto/ed25519"
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"testing"
 	"testing/iotest"
@@ -214,9 +216,9 @@ func TestCiphertextOfTheHost(t *testing.T) {
 	require.NoError(t, err)
 	hello, ok := decodeHello(m1)
 	require.True(t, ok)
-	guess, err := schedule(newTranscript(hello, s).finish(m3[1:1+xwing.CiphertextSize]), t1, t2)
+	guess, err := schedule(suite1, newTranscript(hello, s).finish(m3[1:1+xwing.CiphertextSize]), t1, t2)
 	require.NoError(t, err)
-	box, err := sealOnce(&guess.k4, Confirmation{SessionID: 1}.encode())
+	box, err := sealOnce(suite1, &guess.k4, Confirmation{SessionID: 1}.encode())
 	require.NoError(t, err)
 	session, _, err := i.Confirm(encodeConfirm(box))
 	requireKind(t, KindIntegrity, err)
@@ -244,10 +246,10 @@ func TestBothSharesAreNeeded(t *testing.T) {
 		require.NoError(t, err)
 		s2, err := shareOf(bytes.Clone(c.ss2), labelEph)
 		require.NoError(t, err)
-		keys, err := schedule(sum, s1, s2)
+		keys, err := schedule(suite1, sum, s1, s2)
 		require.NoError(t, err)
 		_, box, _ := decodeFinish(x.m3)
-		_, err = openOnce(&keys.k3, box)
+		_, err = openOnce(suite1, &keys.k3, box)
 		require.Equal(t, c.opens, err == nil, c.name)
 	}
 }
@@ -323,7 +325,7 @@ func TestSecretsAreForgotten(t *testing.T) {
 	require.Error(t, err)
 	require.Equal(t, xwing.PrivateKey{}, *key)
 
-	box, err := sealOnce(&secret32{}, Confirmation{SessionID: 1}.encode())
+	box, err := sealOnce(suite1, &secret32{}, Confirmation{SessionID: 1}.encode())
 	require.NoError(t, err)
 	for _, first := range [][]byte{x.m4, nil, encodeConfirm(box)} {
 		i = x.beforeM4.clone()
@@ -423,4 +425,57 @@ func TestRandomnessFailsLater(t *testing.T) {
 	i.cfg.Rand = iotest.ErrReader(errors.New("x"))
 	_, err = i.Respond(m2, testNow)
 	requireKind(t, KindInternal, err)
+}
+
+// TestSuites: each suite serves a whole session, its resumption and the one after; the client's machine decides which, and a
+// host that would have another gets nothing.
+func TestSuites(t *testing.T) {
+	k := newKit(t)
+	for withoutAES, suite := range map[bool]uint16{false: suite1, true: suite2} {
+		cfg := k.config()
+		cfg.WithoutAES = withoutAES
+		i, m1, err := NewInitiator(cfg)
+		require.NoError(t, err)
+		r, m2, err := k.identity.Accept(m1)
+		require.NoError(t, err)
+		require.Equal(t, suite, binary.BigEndian.Uint16(m2[3:]))
+		for _, other := range []uint16{suite1, suite2, 3, 0} {
+			if other == suite {
+				continue
+			}
+			bad := bytes.Clone(m2)
+			binary.BigEndian.PutUint16(bad[3:], other)
+			_, err := i.clone().Respond(bad, testNow)
+			requireKind(t, KindDowngrade, err)
+		}
+		m3, err := i.Respond(m2, testNow)
+		require.NoError(t, err)
+		_, err = r.Finish(m3, testNow)
+		require.NoError(t, err)
+		m4, enclave, err := r.Confirm(1, testLimits, 0)
+		require.NoError(t, err)
+		client, _, err := i.Confirm(m4)
+		require.NoError(t, err)
+		b := between{client, enclave}
+		b.works(t)
+		require.Equal(t, suite, client.Out.suite)
+		i, m5 := k.resumer(t, b, 0)
+		q, _ := ParseResume(m5)
+		_, err = b.enclave.Resumption.Verify(q)
+		require.NoError(t, err)
+		m6, enclave, err := b.enclave.Resumption.Accept(q, 2, testLimits, 0, k.rand)
+		require.NoError(t, err)
+		client, _, err = i.Resume(m6)
+		require.NoError(t, err)
+		b = between{client, enclave}
+		b.works(t)
+		require.Equal(t, suite, enclave.Out.suite)
+		require.Equal(t, suite == suite2, fmt.Sprintf("%T", enclave.Out.aead) != fmt.Sprintf("%T", mustGCM(t)))
+	}
+}
+
+func mustGCM(t *testing.T) any {
+	a, err := newGCM(make([]byte, 32))
+	require.NoError(t, err)
+	return a
 }

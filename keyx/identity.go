@@ -184,7 +184,7 @@ func (id *Identity) Accept(msg1 []byte) (*Responder, []byte, error) {
 	if err != nil {
 		return nil, nil, fail(op, KindInternal, err)
 	}
-	return &Responder{id: id, transcript: newTranscript(m1, &m2), share2: share2}, m2.encode(), nil
+	return &Responder{id: id, suite: chosen.suite, transcript: newTranscript(m1, &m2), share2: share2}, m2.encode(), nil
 }
 
 // encapsulate gives a fresh secret for pk: BadMessage if pk is no key, Internal without randomness.
@@ -204,6 +204,7 @@ func encapsulate(op string, rand io.Reader, pk []byte) (ss, ct []byte, err error
 // Finish, then Confirm; after any failure it is dead.
 type Responder struct {
 	id         *Identity
+	suite      uint16
 	transcript transcript
 	share2     secretBytes
 	keys       *keys
@@ -245,11 +246,11 @@ func (r *Responder) open(id *Identity, msg3 []byte, now time.Time) (*keys, Grant
 		return nil, Grant{}, fail(op, KindInternal, err)
 	}
 	t := r.transcript.finish(ct1)
-	k, err := schedule(t, share1, r.share2)
+	k, err := schedule(r.suite, t, share1, r.share2)
 	if err != nil {
 		return nil, Grant{}, fail(op, KindInternal, err)
 	}
-	plain, err := openOnce(&k.k3, box)
+	plain, err := openOnce(k.suite, &k.k3, box)
 	if err != nil {
 		return k, Grant{}, fail(op, KindIntegrity, nil)
 	}
@@ -281,7 +282,7 @@ func (r *Responder) Confirm(id uint64, lim Limits, revocation uint64) ([]byte, *
 	k := r.keys
 	r.keys = nil
 	defer k.clear()
-	box, err := sealOnce(&k.k4, Confirmation{SessionID: id, Limits: lim, Revocation: revocation}.encode())
+	box, err := sealOnce(k.suite, &k.k4, Confirmation{SessionID: id, Limits: lim, Revocation: revocation}.encode())
 	if err != nil {
 		return nil, nil, fail(op, KindInternal, err)
 	}

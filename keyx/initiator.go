@@ -27,7 +27,9 @@ type InitiatorConfig struct {
 	Cached []byte
 	// Resume is that of a session that this client was in (Session.Resumption); it is used up. Nil: none.
 	Resume *Resumption
-	Rand   io.Reader
+	// WithoutAES asks for the suite that does without AES-GCM: for machines that have no instructions for it.
+	WithoutAES bool
+	Rand       io.Reader
 }
 
 // Initiator is one handshake on the client's side: Respond, then Confirm, each once; after any failure
@@ -47,7 +49,7 @@ type Initiator struct {
 
 // NewInitiator makes the ephemeral key and message 1.
 func NewInitiator(cfg InitiatorConfig) (*Initiator, []byte, error) {
-	return newInitiator(cfg, supported())
+	return newInitiator(cfg, offered(cfg.WithoutAES))
 }
 
 func newInitiator(cfg InitiatorConfig, has offer) (*Initiator, []byte, error) {
@@ -215,12 +217,12 @@ func (i *Initiator) finish(m2 *serverHello, s *statement, eph *xwing.PrivateKey)
 		return nil, fail(op, KindInternal, err)
 	}
 	t := newTranscript(&i.hello, m2).finish(ct1)
-	k, err := schedule(t, share1, share2)
+	k, err := schedule(m2.choice.suite, t, share1, share2)
 	if err != nil {
 		return nil, fail(op, KindInternal, err)
 	}
 	plain := append(appendLP16(nil, i.cfg.Grant), ed25519.Sign(i.cfg.Key, proofInput(t))...)
-	box, err := sealOnce(&k.k3, plain)
+	box, err := sealOnce(k.suite, &k.k3, plain)
 	if err != nil {
 		return nil, fail(op, KindInternal, err)
 	}
@@ -250,7 +252,7 @@ func (i *Initiator) confirm(op string, box []byte) (*Session, Confirmation, erro
 	k := i.keys
 	i.keys = nil
 	defer k.clear()
-	plain, err := openOnce(&k.k4, box)
+	plain, err := openOnce(k.suite, &k.k4, box)
 	if err != nil {
 		return nil, Confirmation{}, fail(op, KindIntegrity, nil)
 	}

@@ -132,7 +132,7 @@ func (r *Responder) clone(t testing.TB, k *kit, m1, m2 []byte) *Responder {
 	require.True(t, ok)
 	s, ok := decodeServerHello(m2)
 	require.True(t, ok)
-	return &Responder{id: k.identity, transcript: newTranscript(h, s), share2: append(secretBytes(nil), r.share2...)}
+	return &Responder{id: k.identity, suite: suite1, transcript: newTranscript(h, s), share2: append(secretBytes(nil), r.share2...)}
 }
 
 // run is a whole handshake, step by step.

@@ -32,8 +32,8 @@ const (
 // ContentKeys derives the content key and salt of every publication of a session from the session's
 // secret kCK. Publisher and enclave hold the same one. Not for concurrent use.
 type ContentKeys struct {
-	key   secret32
-	step  uint64
+	key     secret32
+	step    uint64
 	block   cipher.Block
 	in, out [aes.BlockSize]byte // here, so that a derivation does not allocate
 }
@@ -49,7 +49,9 @@ func newContentKeys(key *secret32) (*ContentKeys, error) {
 // ForMessage gives the content keys for the publications of publish message k of the session, from 0, which both sides
 // count: those at hand, or those of a later step. Content keys of a step cannot be had from those of a later one. k does
 // not go back.
-func (c *ContentKeys) ForMessage(k uint64) (*ContentKeys, error) { return c.forMessage(k, StepMessages) }
+func (c *ContentKeys) ForMessage(k uint64) (*ContentKeys, error) {
+	return c.forMessage(k, StepMessages)
+}
 
 func (c *ContentKeys) forMessage(k, each uint64) (*ContentKeys, error) {
 	const op = "content keys"

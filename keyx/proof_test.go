@@ -77,9 +77,9 @@ func TestProofOfAnotherSession(t *testing.T) {
 		if sig == nil {
 			sig = ed25519.Sign(k.client, proofInput(sum))
 		}
-		keys, err := schedule(sum, share1, share2)
+		keys, err := schedule(suite1, sum, share1, share2)
 		require.NoError(t, err)
-		box, err := sealOnce(&keys.k3, append(appendLP16(nil, k.jws), sig...))
+		box, err := sealOnce(suite1, &keys.k3, append(appendLP16(nil, k.jws), sig...))
 		require.NoError(t, err)
 		return encodeFinish(ct1, box)
 	}

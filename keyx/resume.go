@@ -5,6 +5,7 @@ import (
 	"crypto/sha512"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 )
@@ -32,15 +33,15 @@ const (
 type Resumption struct {
 	id       [resumptionLen]byte
 	secret   secret32
+	suite    uint16            // of the session, and of the next
 	instance [instanceLen]byte // client: of the session
 	minList  uint64            // client: of the endorsement that was verified
 }
 
-// String says nothing of the secret.
-func (r *Resumption) String() string { return "resumption" }
-
-// GoString is String.
-func (r *Resumption) GoString() string { return r.String() }
+// Format never shows the secret.
+func (Resumption) Format(f fmt.State, _ rune) {
+	_, _ = f.Write([]byte("keyx.Resumption(" + redacted + ")"))
+}
 
 // ID names the resumption.
 func (r *Resumption) ID() [resumptionLen]byte { return r.id }
@@ -49,8 +50,8 @@ func (r *Resumption) ID() [resumptionLen]byte { return r.id }
 func (r *Resumption) Clear() { r.secret = secret32{} }
 
 // newResumption takes the secret over and clears it.
-func newResumption(secret *secret32) (*Resumption, error) {
-	r := &Resumption{secret: *secret}
+func newResumption(suite uint16, secret *secret32) (*Resumption, error) {
+	r := &Resumption{secret: *secret, suite: suite}
 	*secret = secret32{}
 	id, err := hkdf.Expand(sha512.New, r.secret[:], labelResID, resumptionLen)
 	if err != nil {
@@ -120,7 +121,7 @@ func (r *Resumption) keys(m *resume, nonce []byte) (*keys, error) {
 		return nil, err
 	}
 	defer clear(prk)
-	return expand(prk, "", labelK6)
+	return expand(r.suite, prk, "", labelK6)
 }
 
 // request seals message 5 for message 1, on the client's side.
@@ -135,7 +136,7 @@ func (r *Resumption) request(msg1 []byte, list uint64, rand io.Reader) (*resume,
 		return nil, fail(op, KindInternal, err)
 	}
 	defer func() { *k5 = secret32{} }()
-	if m.box, err = sealOnce(k5, binary.BigEndian.AppendUint64(nil, list)); err != nil {
+	if m.box, err = sealOnce(r.suite, k5, binary.BigEndian.AppendUint64(nil, list)); err != nil {
 		return nil, fail(op, KindInternal, err)
 	}
 	return m, nil
@@ -173,7 +174,7 @@ func (r *Resumption) Verify(q *Resume) (list uint64, err error) {
 		return 0, fail(op, KindInternal, err)
 	}
 	defer func() { *k5 = secret32{} }()
-	plain, err := openOnce(k5, q.m.box)
+	plain, err := openOnce(r.suite, k5, q.m.box)
 	if err != nil || len(plain) != 8 {
 		return 0, fail(op, KindIntegrity, errResume)
 	}
@@ -194,7 +195,7 @@ func (r *Resumption) Accept(q *Resume, id uint64, lim Limits, revocation uint64,
 		return nil, nil, fail(op, KindInternal, err)
 	}
 	defer k.clear()
-	box, err := sealOnce(&k.k4, Confirmation{SessionID: id, Limits: lim, Revocation: revocation}.encode())
+	box, err := sealOnce(k.suite, &k.k4, Confirmation{SessionID: id, Limits: lim, Revocation: revocation}.encode())
 	if err != nil {
 		return nil, nil, fail(op, KindInternal, err)
 	}

@@ -153,7 +153,7 @@ func TestResumeRefused(t *testing.T) {
 	j.cfg.Resume = &secret
 	_, _, err = j.Resume(m5)
 	requireKind(t, KindBadMessage, err)
-	again := between{client: &Session{Resumption: &Resumption{id: held.id, secret: held.secret}}}
+	again := between{client: &Session{Resumption: &Resumption{id: held.id, secret: held.secret, suite: held.suite}}}
 	second, _ := k.resumer(t, again, 0)
 	_, _, err = second.Resume(m6)
 	requireKind(t, KindIntegrity, err)

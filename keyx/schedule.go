@@ -46,7 +46,10 @@ func (t transcript) finish(ct1 []byte) (sum [64]byte) {
 }
 
 // keys are what one handshake gives. PRK seals nothing; no key serves two directions or purposes.
-type keys struct{ k3, k4, c2e, e2c, ck, res secret32 }
+type keys struct {
+	suite                     uint16
+	k3, k4, c2e, e2c, ck, res secret32
+}
 
 // shareOf is HKDF(ss, label): 64 bytes of one KEM secret, which it clears.
 func shareOf(ss []byte, label string) (secretBytes, error) {
@@ -55,7 +58,7 @@ func shareOf(ss []byte, label string) (secretBytes, error) {
 }
 
 // schedule is PRK = Extract(salt T, share1 || share2), then one Expand per key. It clears the shares.
-func schedule(t [64]byte, share1, share2 secretBytes) (*keys, error) {
+func schedule(suite uint16, t [64]byte, share1, share2 secretBytes) (*keys, error) {
 	ikm := append(append(make(secretBytes, 0, 2*sha512.Size), share1...), share2...)
 	defer clear(ikm)
 	clear(share1)
@@ -65,12 +68,12 @@ func schedule(t [64]byte, share1, share2 secretBytes) (*keys, error) {
 		return nil, err
 	}
 	defer clear(prk)
-	return expand(prk, labelK3, labelK4)
+	return expand(suite, prk, labelK3, labelK4)
 }
 
 // expand gives the keys of a session under PRK; k3 and k4 go by the labels given, an empty one has no key.
-func expand(prk []byte, label3, label4 string) (*keys, error) {
-	var k keys
+func expand(suite uint16, prk []byte, label3, label4 string) (*keys, error) {
+	k := keys{suite: suite}
 	for _, x := range []struct {
 		label string
 		key   *secret32
@@ -94,18 +97,18 @@ func (k *keys) clear() {
 	}
 }
 
-// sealOnce and openOnce are the AEAD of messages 3 and 4: AES-256-GCM with the zero nonce, no
+// sealOnce and openOnce are the AEAD of messages 3 to 6: that of the suite with the zero nonce, no
 // associated data. Each key seals one message in its life; T is in the key.
-func sealOnce(key *secret32, plain []byte) ([]byte, error) {
-	aead, err := newGCM(key[:])
+func sealOnce(suite uint16, key *secret32, plain []byte) ([]byte, error) {
+	aead, err := newAEAD(suite, key)
 	if err != nil {
 		return nil, err
 	}
 	return aead.Seal(nil, make([]byte, nonceLen), plain, nil), nil
 }
 
-func openOnce(key *secret32, box []byte) ([]byte, error) {
-	aead, err := newGCM(key[:])
+func openOnce(suite uint16, key *secret32, box []byte) ([]byte, error) {
+	aead, err := newAEAD(suite, key)
 	if err != nil {
 		return nil, err
 	}
@@ -119,10 +122,10 @@ func (k *keys) session(id uint64, enclave bool) (*Session, error) {
 	if enclave {
 		c2e, e2c = e2c, c2e
 	}
-	if err := c2e.start(&k.c2e, dirClientToEnclave, id); err != nil {
+	if err := c2e.start(k.suite, &k.c2e, dirClientToEnclave, id); err != nil {
 		return nil, err
 	}
-	if err := e2c.start(&k.e2c, dirEnclaveToClient, id); err != nil {
+	if err := e2c.start(k.suite, &k.e2c, dirEnclaveToClient, id); err != nil {
 		return nil, err
 	}
 	content, err := newContentKeys(&k.ck)
@@ -130,7 +133,7 @@ func (k *keys) session(id uint64, enclave bool) (*Session, error) {
 		return nil, err
 	}
 	s.Content = content
-	if s.Resumption, err = newResumption(&k.res); err != nil {
+	if s.Resumption, err = newResumption(k.suite, &k.res); err != nil {
 		return nil, err
 	}
 	return s, nil

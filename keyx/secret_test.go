@@ -30,6 +30,7 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 		&keys{k4: key}, canary, &canary, s, o,
 		struct{ S *Sealer }{s},
 		canary.Content, *canary.Content,
+		&Resumption{secret: key}, Resumption{secret: key}, struct{ R *Resumption }{&Resumption{secret: key}},
 		cfg, &cfg, k.identity, *k.identity, x.r, *x.r, x.beforeM2, *x.beforeM4,
 		[]any{key},
 		map[string]any{"k": key},

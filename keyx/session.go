@@ -68,20 +68,21 @@ type direction struct {
 	_     noCopy // a copy would use the same nonces again
 	key   secret32
 	aead  cipher.AEAD
-	step  uint64 // which key, from 0
-	each  uint64 // blobs a key seals; StepBlobs but in tests
+	suite uint16
+	step  uint64         // which key, from 0
+	each  uint64         // blobs a key seals; StepBlobs but in tests
 	ad    [adLen]byte    // direction | session | step | counter
 	nonce [nonceLen]byte // step | counter
 	next  uint64
 	chain chainHash
 }
 
-func (d *direction) start(key *secret32, dir uint8, session uint64) error {
-	aead, err := newGCM(key[:])
+func (d *direction) start(suite uint16, key *secret32, dir uint8, session uint64) error {
+	aead, err := newAEAD(suite, key)
 	if err != nil {
 		return fail("session", KindInternal, err)
 	}
-	d.key, d.aead, d.chain.h, d.each = *key, aead, sha256.New(), StepBlobs
+	d.suite, d.key, d.aead, d.chain.h, d.each = suite, *key, aead, sha256.New(), StepBlobs
 	d.ad[0] = dir
 	binary.BigEndian.PutUint64(d.ad[1:], session)
 	return nil
@@ -111,7 +112,7 @@ func (d *direction) ahead(step uint64) (secret32, cipher.AEAD, error) {
 	if err != nil {
 		return secret32{}, nil, err
 	}
-	aead, err := newGCM(key[:])
+	aead, err := newAEAD(d.suite, &key)
 	return key, aead, err
 }
 

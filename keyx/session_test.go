@@ -13,8 +13,8 @@ import (
 func testPair(t require.TestingT, key byte, dir uint8, session uint64) (*Sealer, *Opener) {
 	k := secret32(bytes.Repeat([]byte{key}, 32))
 	s, o := &Sealer{}, &Opener{}
-	require.NoError(t, s.start(&k, dir, session))
-	require.NoError(t, o.start(&k, dir, session))
+	require.NoError(t, s.start(suite1, &k, dir, session))
+	require.NoError(t, o.start(suite1, &k, dir, session))
 	return s, o
 }
 
@@ -214,7 +214,7 @@ func TestRatchet(t *testing.T) {
 		require.EqualValues(t, n/4, b.enclave.In.step)
 	}
 	// Whoever takes the opener's memory now, and goes back in the counters as it likes.
-	thief := &Opener{direction{key: b.enclave.In.key, aead: b.enclave.In.aead, ad: b.enclave.In.ad, each: 1 << 40, step: 0}}
+	thief := &Opener{direction{suite: suite1, key: b.enclave.In.key, aead: b.enclave.In.aead, ad: b.enclave.In.ad, each: 1 << 40, step: 0}}
 	thief.chain.h = sha256.New()
 	for n := range 24 {
 		for step := range uint64(8) {
