@@ -117,3 +117,35 @@ func TestPublishingDoesNotAllocate(t *testing.T) {
 	require.Less(t, perStep/batch, 0.1, "allocations for each publication")
 	require.NotZero(t, w.core.sums.matched)
 }
+
+// BenchmarkFanOut measures what an envelope costs where so many sessions match a publication: content key, attribute hash
+// and match are shared, the envelope and its share of a sealed blob are not. Batches of 64 publications.
+func BenchmarkFanOut(b *testing.B) {
+	for _, sessions := range []int{1, 10, 1000} {
+		b.Run(fmt.Sprintf("sessions=%d", sessions), func(b *testing.B) {
+			w := newWorld(b)
+			for i := range sessions {
+				w.member(fmt.Sprintf("s%d", i)).subscribe(1, "EXISTS symbol")
+			}
+			pub := w.member("publisher")
+			w.sent = nil
+			const batch = 64
+			bytes := 0
+			b.ResetTimer()
+			for range b.N {
+				b.StopTimer()
+				frames := prepared(b, w, pub, batch, 1)
+				b.StartTimer()
+				err := w.core.StepTo(w.now, frames[0], func(out []byte) error { bytes += len(out); return nil })
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.StopTimer()
+			envelopes := float64(b.N * batch * sessions)
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/envelopes, "ns/envelope")
+			b.ReportMetric(float64(bytes)/envelopes, "B/envelope")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
