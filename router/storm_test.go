@@ -18,8 +18,8 @@ import (
 const (
 	// stormClients come back at once after a restart.
 	stormClients = 100_000
-	// exchangeTime is what a key exchange takes of the enclave, which does one at a time.
-	exchangeTime = 400 * time.Microsecond
+	// exchangeTime is what a key exchange takes of the enclave, with a grant of two signatures, which does one at a time.
+	exchangeTime = 650 * time.Microsecond
 	// roundTrips of a key exchange.
 	roundTrips = 40 * time.Millisecond
 )

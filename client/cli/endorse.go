@@ -96,7 +96,6 @@ the validity is over.`,
 }
 
 func (e *endorseFlags) check() error {
-	quoted, byHand := e.policy != "" && e.inventory != "", e.kkHash != "" && e.code != ""
 	switch {
 	case e.router == "":
 		return usagef("no --router: name the router that this enclave serves as")
@@ -104,7 +103,7 @@ func (e *endorseFlags) check() error {
 		return usagef("no --statement: give the file or the URL of the enclave's statement (GET /statement of routerd's --metrics address)")
 	case e.out == "":
 		return usagef("no --out: name the file to write")
-	case quoted == byHand || !quoted && (e.policy != "" || e.inventory != "") || !byHand && (e.kkHash != "" || e.code != ""):
+	case !e.knows():
 		return usagef("say how you know the enclave: --policy and --inventory, or --kk-hash and --measurement")
 	case e.valid < time.Minute || e.valid > keyx.MaxEndorsementLife:
 		return usagef("--valid must be from 1m to 24h")
@@ -114,6 +113,15 @@ func (e *endorseFlags) check() error {
 		return usagef("--watch needs the URL of the statement")
 	}
 	return nil
+}
+
+// knows says whether exactly one way to know the enclave was given, and that whole.
+func (e *endorseFlags) knows() bool {
+	quoted, byHand := e.policy != "" && e.inventory != "", e.kkHash != "" && e.code != ""
+	if quoted {
+		return e.kkHash == "" && e.code == ""
+	}
+	return byHand && e.policy == "" && e.inventory == ""
 }
 
 // endorser is what decides and signs.
@@ -418,7 +426,7 @@ func endorserInit(cmd *cobra.Command, dir string, secret *passphrase) error {
 		return err
 	}
 	if err := replaceFile(name, domain.JSON()); err != nil {
-		return errors.Join(badPath(err, "the domain file must be yours to write"), os.Remove(filepath.Join(dir, endorserKeyFile)))
+		return errors.Join(badPath(err, "the domain file must be yours to write"), os.Remove(filepath.Join(dir, endorserKeyFile))) //nolint:gosec // what was just written
 	}
 	digest := domain.Digest()
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), `wrote %s (keep it to the endorser) and listed it in %s
