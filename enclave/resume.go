@@ -55,22 +55,24 @@ func (r *resumables) forget(e *list.Element) {
 	x.keys.Clear()
 }
 
-// take gives the secret that q asks for and proves to hold, and forgets it first; nil if there is none.
-func (r *resumables) take(q *keyx.Resume) *keptSecret {
+// take gives the secret that q asks for and proves to hold, with the number of the newest revocation list that who asks
+// has verified, and forgets it first; nil if there is none.
+func (r *resumables) take(q *keyx.Resume) (x *keptSecret, number uint64) {
 	e := r.byID[q.ID()]
 	if e == nil {
-		return nil
+		return nil, 0
 	}
 	x, ok := e.Value.(*keptSecret)
 	if !ok {
-		return nil
+		return nil, 0
 	}
-	if _, err := x.keys.Verify(q); err != nil { // a host that saw the id in an earlier attempt
-		return nil
+	number, err := x.keys.Verify(q)
+	if err != nil { // a host that saw the id in an earlier attempt
+		return nil, 0
 	}
 	r.order.Remove(e)
 	delete(r.byID, x.keys.ID())
-	return x
+	return x, number
 }
 
 // clear forgets all.
@@ -83,13 +85,16 @@ func (r *resumables) clear() {
 // resume begins a session from the secret of an earlier one. It is false where there is none: then message 1 counts. The
 // grant is looked at anew: it may have run out or been taken back, or its sessions be too many.
 func (c *Core) resume(number uint64, q *keyx.Resume) (done bool, err error) {
-	x := c.resumables.take(q)
+	x, verified := c.resumables.take(q)
 	if x == nil {
 		return false, nil
 	}
 	kind := c.admit(&x.grant)
-	if !c.now.Before(x.grant.NotAfter) {
+	switch {
+	case !c.now.Before(x.grant.NotAfter):
 		kind = keyx.KindGrantExpired
+	case kind == keyx.KindOK && verified > c.listNumber(): // the client would leave
+		kind = keyx.KindStale
 	}
 	if kind != keyx.KindOK {
 		x.keys.Clear()

@@ -38,6 +38,8 @@ type raceMember struct {
 	grant    keyx.Grant
 	verified uint64 // newest list it has verified itself
 	session  *client
+	used     keyx.Grant // of the session
+	last     *client    // the session before, which may be resumed
 }
 
 // racePublication is what a publisher knew when it first sent it.
@@ -47,7 +49,7 @@ type racePublication struct {
 }
 
 // raceSums show that the runs were about something.
-type raceSums struct{ delivered, stale, revoked, staleBlobs int }
+type raceSums struct{ delivered, stale, revoked, staleBlobs, resumed, epochs int }
 
 func newRace(t testing.TB, seed uint64) *race {
 	w := &world{t: t, now: epoch, rand: rng(7)}
@@ -66,12 +68,12 @@ func (x *race) restart() {
 	var err error
 	x.core, err = New(Config{
 		Domain: x.domain, Router: routerName, Platform: machine(), Rand: x.rand,
-		Memory: matcher.NewHeapMemory(1<<20, 1<<20),
+		Memory: matcher.NewHeapMemory(1<<20, 1<<20), Limits: Limits{EpochLength: time.Minute},
 	})
 	require.NoError(x.t, err)
 	for _, m := range x.members {
 		if m != nil {
-			m.session = nil
+			m.session = nil // and asks to resume it, which the new instance does not know
 		}
 	}
 }
@@ -95,6 +97,11 @@ func (x *race) revokedBy(g *keyx.Grant, number uint64) bool {
 
 func (x *race) connect(m *raceMember) {
 	x.verified = m.verified
+	if m.last != nil {
+		x.resume(m)
+		return
+	}
+	m.used = m.grant
 	i, conn, msg3 := x.handshake(m.grant)
 	frames := x.step(abi.AppendFinish(nil, conn, msg3))
 	for _, f := range frames {
@@ -112,6 +119,32 @@ func (x *race) connect(m *raceMember) {
 			return
 		}
 		m.session = &client{w: x.world, conn: conn, keys: keys, conf: conf, subject: m.name, run: x.rand.Uint64()}
+		m.last = m.session
+	}
+	x.read(frames)
+}
+
+// resume tries to go on from the last session, with its grant; what does not succeed is a whole handshake the next time.
+func (x *race) resume(m *raceMember) {
+	i, m5 := x.asksToResume(m.last.keys.Resumption, m.used)
+	m.last = nil
+	conn := x.newConn()
+	frames := x.step(abi.AppendOpen(nil, conn, m5))
+	for _, f := range frames {
+		if f.Conn != conn || f.Type != abi.Handshake {
+			continue
+		}
+		if f.Stage == abi.StageConfirm {
+			keys, conf, err := i.Resume(f.Body)
+			require.NoError(x.t, err)
+			m.session = &client{w: x.world, conn: conn, keys: keys, conf: conf, subject: m.name, run: x.rand.Uint64()}
+			m.last = m.session
+			x.sums.resumed++
+			break
+		}
+		x.read(frames)
+		x.read(x.step(abi.AppendClose(nil, conn)))
+		return
 	}
 	x.read(frames)
 }
@@ -142,7 +175,7 @@ func (x *race) read(frames []abi.Frame) {
 func (x *race) judge(m *raceMember, d *delivery) {
 	p, ok := x.sent[d.Commitment]
 	require.True(x.t, ok)
-	require.False(x.t, x.revokedBy(&m.grant, p.verified),
+	require.False(x.t, x.revokedBy(&m.used, p.verified),
 		"%s was revoked in a list that the publisher had verified before it sent", m.name)
 	x.sums.delivered++
 	if d.list < m.verified { // the rule for subscribers: nothing of a blob under an older list than one's own
@@ -156,7 +189,7 @@ func (x *race) judge(m *raceMember, d *delivery) {
 func (x *race) publication(m *raceMember) []byte {
 	p := m.session.publication("secret", "x", x.r.IntN(3))
 	p.header.Revocation = m.verified
-	grant := m.grant
+	grant := m.used
 	x.sent[p.header.Commitment] = racePublication{&grant, m.verified}
 	return m.session.publishFrame(p)
 }
@@ -172,6 +205,9 @@ func (x *race) act() {
 	case n < 10:
 		m.grant.Revocation = x.newest() // a new grant
 		m.session = nil
+		if x.r.IntN(2) == 0 {
+			m.last = nil // else it goes on under the old one
+		}
 	case n < 22 && x.newest() > 0:
 		m.verified = max(m.verified, 1+x.r.Uint64N(x.newest()))
 	case n < 34 && x.newest() > 0:
@@ -182,8 +218,10 @@ func (x *race) act() {
 		x.step(abi.AppendClose(nil, m.session.conn))
 		m.session = nil
 	case n < 40:
-		x.now = x.now.Add(time.Second)
+		x.now = x.now.Add(time.Minute)
+		epoch := x.core.keys.now.Epoch()
 		x.read(x.step(abi.AppendTick(nil)))
+		x.sums.epochs += int(x.core.keys.now.Epoch() - epoch)
 	case m.session == nil:
 		x.connect(m)
 	case n < 60:
@@ -211,7 +249,7 @@ func (x *race) burst(m *raceMember) {
 // A subscriber revoked in list v gets no content key of a publication whose publisher had verified a list of
 // at least v before first sending it, and accepts nothing of a publisher that is revoked in a list which it
 // has verified itself: over revocations, grants made again, publications, subscriptions, lists withheld and
-// reordered, connections lost and enclaves restarted, in any order.
+// reordered, sessions resumed, key epochs, connections lost and enclaves restarted, in any order.
 func TestRevocationRace(t *testing.T) {
 	seeds := uint64(raceSeeds)
 	if testing.Short() {
@@ -227,12 +265,14 @@ func TestRevocationRace(t *testing.T) {
 		all.stale += x.sums.stale
 		all.revoked += x.sums.revoked
 		all.staleBlobs += x.sums.staleBlobs
+		all.resumed += x.sums.resumed
+		all.epochs += x.sums.epochs
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}
 	}
 	t.Logf("%d seeds: %+v", seeds, all)
-	for _, n := range []int{all.delivered, all.stale, all.revoked, all.staleBlobs} {
-		require.Greater(t, n, int(seeds)/10, "%+v", all)
+	for _, n := range []int{all.delivered, all.stale, all.revoked, all.staleBlobs, all.resumed, all.epochs} {
+		require.Greater(t, n, int(seeds)/20, "%+v", all)
 	}
 }
