@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -15,30 +16,34 @@ import (
 	"github.com/scbr/scbr/keyx/quote"
 )
 
-// notProven is what no verdict covers yet: without an endorsement any genuine
+// checkEndorsement names the check of the second root, beside those of the evidence.
+const checkEndorsement = "endorsement"
+
+// notProven is what no verdict covers: without an endorsement any genuine
 // enclave of this configuration is accepted wherever it runs.
 const notProven = "that this enclave runs at the router named so: there is no endorsement"
 
 // attestation is the JSON line of attest.
 type attestation struct {
-	Accepted     bool     `json:"accepted"`
-	TEE          string   `json:"tee"`
-	Simulated    bool     `json:"simulated"`
-	Debug        bool     `json:"debug"`
-	Measurement  string   `json:"measurement"`
-	Signer       string   `json:"signer"`
-	ProductID    uint16   `json:"product_id"`
-	SVN          uint16   `json:"svn"`
-	ValidUntil   string   `json:"valid_until,omitempty"`
-	Domain       string   `json:"domain"`
-	ConfigDigest string   `json:"config_digest"`
-	Router       string   `json:"router"`
-	Instance     string   `json:"instance,omitempty"`
-	Checked      []string `json:"checked"`
-	Unchecked    []string `json:"unchecked"`
-	Check        string   `json:"check,omitempty"` // the one that failed
-	Reason       string   `json:"reason,omitempty"`
-	Remedy       string   `json:"remedy,omitempty"`
+	Accepted       bool     `json:"accepted"`
+	TEE            string   `json:"tee"`
+	Simulated      bool     `json:"simulated"`
+	Debug          bool     `json:"debug"`
+	Measurement    string   `json:"measurement"`
+	Signer         string   `json:"signer"`
+	ProductID      uint16   `json:"product_id"`
+	SVN            uint16   `json:"svn"`
+	ValidUntil     string   `json:"valid_until,omitempty"`
+	Domain         string   `json:"domain"`
+	ConfigDigest   string   `json:"config_digest"`
+	Router         string   `json:"router"`
+	Instance       string   `json:"instance,omitempty"`
+	RevocationList uint64   `json:"revocation_list"`
+	Checked        []string `json:"checked"`
+	Unchecked      []string `json:"unchecked"`
+	Check          string   `json:"check,omitempty"` // the one that failed
+	Reason         string   `json:"reason,omitempty"`
+	Remedy         string   `json:"remedy,omitempty"`
 }
 
 func attestCommand() *cobra.Command {
@@ -94,18 +99,28 @@ func describe(cfg *client.Config, v *quote.Verdict, c *keyx.Confirmation, err er
 		Measurement: hex.EncodeToString(v.Measurement[:]), Signer: hex.EncodeToString(v.Signer[:]),
 		ProductID: v.ProductID, SVN: v.SVN,
 		Domain: cfg.Domain.Name, ConfigDigest: hex.EncodeToString(digest[:]), Router: cfg.Router,
-		Checked: append([]string{}, v.Passed...), Unchecked: append(append([]string{}, v.Unchecked...), "endorsement"),
+		Checked: append([]string{}, v.Passed...), Unchecked: append([]string{}, v.Unchecked...),
 		Check: v.Check, Reason: v.Reason, Remedy: v.Remedy,
 	}
 	if !v.ValidUntil.IsZero() {
 		a.ValidUntil = v.ValidUntil.UTC().Format(time.RFC3339)
 	}
+	switch endorsed := len(cfg.Domain.Endorsers) > 0; {
+	case !endorsed: // nobody vouches in this domain
+		a.Unchecked = append(a.Unchecked, checkEndorsement)
+	case err == nil:
+		a.Checked = append(a.Checked, checkEndorsement)
+	}
 	if err == nil {
+		a.RevocationList = c.Revocation
 		a.Instance = hex.EncodeToString(c.Instance[:])
 		return a
 	}
 	if a.Check == "" {
 		a.Check, a.Reason, a.Remedy = "configuration", err.Error(), advice(err)
+		if e, ok := errors.AsType[*client.Error](err); ok && e.Kind == client.Kind(keyx.KindNotEndorsed) {
+			a.Check = checkEndorsement
+		}
 	}
 	return a
 }
@@ -128,12 +143,17 @@ func (a *attestation) print(out io.Writer, cfg *client.Config) error {
 		len(cfg.Policy.Roots), len(cfg.Policy.SimulatedRoots), len(cfg.Policy.Measurements), len(cfg.Policy.Signers)))
 	p.line("", fmt.Sprintf("domain %s, configuration %s...", a.Domain, a.ConfigDigest[:16]))
 	p.line("", "router name "+a.Router)
+	if a.Accepted {
+		p.line("revocation", fmt.Sprintf("list %d is in force (0: none)", a.RevocationList))
+	}
 	p.line("checked", strings.Join(a.Checked, ", "))
 	if a.Accepted {
 		p.line("", "key of this session and configuration bound by the quote; grant accepted by the enclave")
 	}
 	p.line("not checked", strings.Join(a.Unchecked, ", "))
-	p.line("not proven", notProven)
+	if len(cfg.Domain.Endorsers) == 0 {
+		p.line("not proven", notProven)
+	}
 	if !a.Accepted {
 		p.line("failed", a.Check+": "+a.Reason)
 		p.line("remedy", a.Remedy)
