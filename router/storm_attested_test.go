@@ -17,8 +17,8 @@ import (
 	"github.com/scbr/scbr/enclave/abi"
 	"github.com/scbr/scbr/enclave/platform"
 	"github.com/scbr/scbr/enclave/platform/sim"
-	"github.com/scbr/scbr/keyx" //nolint:depguard // a test process is no host: the enclave's side of the storm
-	"github.com/scbr/scbr/matcher" //nolint:depguard // a test process is no host: the enclave's side of the storm
+	"github.com/scbr/scbr/keyx"           //nolint:depguard // a test process is no host: the enclave's side of the storm
+	"github.com/scbr/scbr/matcher"        //nolint:depguard // a test process is no host: the enclave's side of the storm
 	"github.com/scbr/scbr/matcher/filter" //nolint:depguard // a test process is no host: the enclave's side of the storm
 )
 
