@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scbr/scbr/client"
+	"github.com/scbr/scbr/keyx"
 )
 
 const (
@@ -20,6 +22,8 @@ const (
 	// defaultTimeout bounds connecting, and waiting for an acknowledgement.
 	defaultTimeout = 10 * time.Second
 
+	// staleAttempts is how often it is tried again while the router's list is older than ours.
+	staleAttempts = 2
 	// revocationInterval is how soon a new revocation list is noticed.
 	revocationInterval = time.Second
 
@@ -104,11 +108,29 @@ func (s *sessionFlags) dial(ctx context.Context) (*client.Client, error) {
 		return nil, err
 	}
 	c, err := client.Dial(ctx, cfg)
+	for n := 0; n < staleAttempts && lagging(err); n++ { // a router looks at its file each second, as we do
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(revocationInterval):
+		}
+		c, err = client.Dial(ctx, cfg)
+	}
 	if err == nil {
 		go s.follow(ctx, c, cfg.Revocation)
 		go s.group.follow(ctx, c)
 	}
 	return c, err
+}
+
+// lagging says whether a router may only not have taken the newest revocation list yet.
+func lagging(err error) bool {
+	e, ok := errors.AsType[*client.Error](err)
+	if !ok || e.Kind != client.Kind(keyx.KindStale) {
+		return false
+	}
+	_, told := errors.AsType[*keyx.Error](err)
+	return e.Claimed || told // else it is our own list that is too old
 }
 
 // follow gives the client every list that appears in the file, until ctx ends or the client does. A file that is
