@@ -22,10 +22,11 @@ const (
 	epochGrace = 5 * time.Minute
 )
 
-var (
-	errNoGroupKey = errors.New("the group's newest epoch is not known: there is no key to publish under")
-	errGroupLags  = errors.New("the group's newest epoch follows an older revocation list than the one this client has verified")
-)
+var errNoGroupKey = errors.New("the group's newest epoch is not known: there is no key to publish under")
+
+// ErrGroupLags is why nothing is published under a group key (KindStale): whoever the newest list revokes may still be in
+// the group. The keeper has to make an epoch after the list.
+var ErrGroupLags = errors.New("the group's newest epoch follows an older revocation list than the one this client has verified")
 
 // EpochKey is the group key of an epoch. However it is printed, it does not show the key.
 type EpochKey struct {
@@ -160,7 +161,7 @@ func (c *Client) groupKey() (EpochKey, error) {
 	case !ok || k.Epoch == 0:
 		return EpochKey{}, &Error{Op: opPublish, Kind: Kind(keyx.KindBadGroup), Err: errNoGroupKey}
 	case k.Revocation < c.listNumber():
-		return EpochKey{}, &Error{Op: opPublish, Kind: Kind(keyx.KindStale), Err: errGroupLags}
+		return EpochKey{}, &Error{Op: opPublish, Kind: Kind(keyx.KindStale), Err: ErrGroupLags}
 	}
 	return k, nil
 }

@@ -214,7 +214,7 @@ func TestGroupRefusesToPublish(t *testing.T) {
 	require.NoError(t, c.UpdateRevocation(lists[1]))
 	err = c.Publish(t.Context(), quoteEvent(t, "HAL", 1), nil)
 	requireKind(t, Kind(keyx.KindStale), err)
-	require.ErrorIs(t, err, errGroupLags)
+	require.ErrorIs(t, err, ErrGroupLags)
 	k.list = 2
 	k.change(group.Change{})
 	require.NoError(t, m.Refresh())

@@ -27,6 +27,9 @@ func advice(err error) string {
 	if !ok {
 		return ""
 	}
+	if errors.Is(err, client.ErrGroupLags) {
+		return "have the keeper of the group make an epoch that follows the list: scbr group rotate, or scbr group remove for who was revoked"
+	}
 	if _, ok := errors.AsType[*fs.PathError](err); ok && e.Kind == client.KindConfig {
 		return "check --dir and --as: a client directory holds domain.json, policy.json, NAME.key and NAME.grant (routerd --dev DIR makes one)"
 	}

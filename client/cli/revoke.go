@@ -119,8 +119,14 @@ func (r *revokeFlags) print(cmd *cobra.Command, name string, l *keyx.RevocationL
 	_, err := fmt.Fprintf(out, `wrote %s: revocation list %d of %s; subjects in it: %d
 next: hand it to the router's host (routerd --revocation FILE) and, by another path, to publishers and subscribers
 `, name, l.Number, l.Domain, len(l.Revoked))
+	if groups, gerr := filepath.Glob(filepath.Join(filepath.Dir(name), groupDirs)); gerr == nil && len(groups) > 0 && err == nil {
+		_, err = fmt.Fprintln(out, "next: scbr group rotate, or scbr group remove, for each group: until then nobody who has this list publishes in it")
+	}
 	return err
 }
+
+// groupDirs are the directories of groups beside a list.
+const groupDirs = "group-*"
 
 // listFile is the file of the revocation list, or nothing.
 func listFile(list, dir string) string {
