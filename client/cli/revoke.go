@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -64,6 +65,11 @@ func (r *revokeFlags) run(cmd *cobra.Command) error {
 	if len(r.subjects) == 0 && !r.refresh {
 		return usagef("no --subject: name whose grants to take back (--refresh only signs the next list)")
 	}
+	for _, s := range r.subjects {
+		if !keyx.ValidName(s) {
+			return usagef("--subject: a name is 1 to 255 bytes of printable text")
+		}
+	}
 	authority, domain, err := r.authorityAndDomain(cmd)
 	if err != nil {
 		return err
@@ -72,6 +78,11 @@ func (r *revokeFlags) run(cmd *cobra.Command) error {
 	if name == "" {
 		return usagef("no list: give --dir DIR or --list FILE")
 	}
+	unlock, err := lockFile(cmd.Context(), name)
+	if err != nil {
+		return err
+	}
+	defer unlock() // two at once would make two lists of one number, and one revocation would be lost
 	last, err := readList(name, domain)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -147,6 +158,31 @@ func readList(name string, domain keyx.Domain) (*keyx.RevocationList, error) {
 		return nil, usagef("%s: %w", name, err)
 	}
 	return list, nil
+}
+
+// lockWait is how long another run is waited for that changes the same file; it takes milliseconds.
+const lockWait = 5 * time.Second
+
+// lockFile keeps other runs from changing a file until unlock.
+func lockFile(ctx context.Context, name string) (unlock func(), err error) {
+	lock := name + ".lock"
+	for deadline := time.Now().Add(lockWait); ; {
+		f, err := os.OpenFile(lock, os.O_WRONLY|os.O_CREATE|os.O_EXCL, privateMode) //nolint:gosec // beside the user's own file
+		if err == nil {
+			return func() { _ = os.Remove(lock) }, f.Close()
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			return nil, badPath(err, "choose a --list that is yours to write")
+		}
+		if time.Now().After(deadline) {
+			return nil, fmt.Errorf("another run is changing %s; if there is none, one was killed: remove %s", name, lock)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // replaceFile puts a file in the place of another, or of none, at once.
