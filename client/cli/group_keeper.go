@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/crypto/chacha20poly1305"
-	"golang.org/x/sys/unix"
 
 	"github.com/scbr/scbr/keyx"
 	"github.com/scbr/scbr/keyx/group"
@@ -55,7 +54,10 @@ func lockKeeper(path, store string) (*keeperFiles, error) {
 	if err != nil {
 		return nil, badPath(err, "check --dir and --name: scbr group init makes a group")
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	switch got, err := tryLock(f); {
+	case err != nil:
+		return nil, errors.Join(err, f.Close())
+	case !got:
 		return nil, errors.Join(errKeeperBusy, f.Close())
 	}
 	return &keeperFiles{path: path, store: dir.New(store), lock: f}, nil

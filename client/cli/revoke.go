@@ -163,23 +163,27 @@ func readList(name string, domain keyx.Domain) (*keyx.RevocationList, error) {
 // lockWait is how long another run is waited for that changes the same file; it takes milliseconds.
 const lockWait = 5 * time.Second
 
-// lockFile keeps other runs from changing a file until unlock.
+// lockFile keeps other runs from changing a file until unlock. The lock is a file beside it, which stays, empty: it is
+// free again when its holder ends, however it does.
 func lockFile(ctx context.Context, name string) (unlock func(), err error) {
 	lock := name + ".lock"
+	f, err := os.OpenFile(lock, os.O_RDWR|os.O_CREATE, privateMode) //nolint:gosec // beside the user's own file
+	if err != nil {
+		return nil, badPath(err, "choose a --list that is yours to write")
+	}
 	for deadline := time.Now().Add(lockWait); ; {
-		f, err := os.OpenFile(lock, os.O_WRONLY|os.O_CREATE|os.O_EXCL, privateMode) //nolint:gosec // beside the user's own file
-		if err == nil {
-			return func() { _ = os.Remove(lock) }, f.Close()
-		}
-		if !errors.Is(err, fs.ErrExist) {
-			return nil, badPath(err, "choose a --list that is yours to write")
-		}
-		if time.Now().After(deadline) {
-			return nil, fmt.Errorf("another run is changing %s; if there is none, one was killed: remove %s", name, lock)
+		got, err := tryLock(f)
+		switch {
+		case got:
+			return func() { f.Close() }, nil //nolint:errcheck,gosec // nothing was written
+		case err != nil:
+			return nil, errors.Join(err, f.Close())
+		case time.Now().After(deadline):
+			return nil, errors.Join(fmt.Errorf("another run is changing %s", name), f.Close())
 		}
 		select {
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, errors.Join(ctx.Err(), f.Close())
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
