@@ -128,7 +128,9 @@ func newStore(cfg Config) (*matcher.Store, error) {
 
 // Ready appends the frames that an enclave sends first: Ready and Statement.
 func (c *Core) Ready(dst []byte) []byte {
-	dst = abi.AppendReady(dst, c.keys.now.Instance(), c.info.Measurement, c.info.Simulated)
+	var measurement [abi.MeasurementLen]byte
+	copy(measurement[:], c.info.Measurement)
+	dst = abi.AppendReady(dst, c.keys.now.Instance(), measurement, c.info.Simulated)
 	return abi.AppendStatement(dst, c.keys.now.Statement())
 }
 

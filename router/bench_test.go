@@ -43,7 +43,7 @@ func benchEnclave(conn net.Conn, done chan<- struct{}) {
 	end := 0
 	blob := make([]byte, benchBatch*benchHeader)
 	var opened []uint64
-	out = abi.AppendReady(out, [16]byte{}, [32]byte{}, true)
+	out = abi.AppendReady(out, [16]byte{}, [abi.MeasurementLen]byte{}, true)
 	var ids []uint64
 	for {
 		if _, err := conn.Write(out); err != nil {

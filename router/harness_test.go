@@ -41,7 +41,7 @@ type fakeEnclave struct {
 func (e *fakeEnclave) run() {
 	defer close(e.done)
 	defer func() { _ = e.conn.Close() }()
-	e.send(abi.AppendReady(nil, [16]byte{1}, [32]byte{2}, true))
+	e.send(abi.AppendReady(nil, [16]byte{1}, [abi.MeasurementLen]byte{2}, true))
 	buf := make([]byte, 0, 4<<20)
 	chunk := make([]byte, 256<<10)
 	for {

@@ -264,7 +264,7 @@ func TestLyingEnclave(t *testing.T) {
 	w.e.send(abi.AppendHandshake(nil, 999, abi.StageAnswer, []byte("b")))
 	w.e.send(abi.AppendRefuse(nil, abi.NoConn, 118))
 	w.eventually("unknown connections", func() bool { return w.dropped(dropEnded) == dropped+3 })
-	w.e.send(abi.AppendReady(nil, [16]byte{}, [32]byte{}, true))
+	w.e.send(abi.AppendReady(nil, [16]byte{}, [abi.MeasurementLen]byte{}, true))
 	c.publish("b", []byte("unharmed"))
 	f := c.next()
 	require.Equal(t, "unharmed", string(payloadsOf(&f)[0]))
@@ -331,7 +331,7 @@ func TestLargestFrame(t *testing.T) {
 
 // FuzzLink: whatever arrives on the link, the dispatcher takes whole frames only, and frees and counts what it should.
 func FuzzLink(f *testing.F) {
-	f.Add(abi.AppendReady(nil, [16]byte{}, [32]byte{}, true))
+	f.Add(abi.AppendReady(nil, [16]byte{}, [abi.MeasurementLen]byte{}, true))
 	f.Add(abi.AppendHandled(abi.AppendDeliver(nil, 7, []uint64{0, 1, 2}, []byte("b")), 0, 3))
 	f.Add(abi.AppendRefuse(abi.AppendHandshake(nil, 7, 2, []byte("m2")), 7, 100))
 	f.Add(abi.AppendStats(abi.AppendHandled(nil, 1, 1024), &abi.StatsBody{}))

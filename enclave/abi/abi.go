@@ -60,8 +60,9 @@ const (
 	NoConn = ^uint64(0)
 	// InstanceLen is the length of an enclave instance id.
 	InstanceLen = 16
-	// MeasurementLen is the length of an enclave measurement.
-	MeasurementLen = 32
+	// MeasurementLen is the length of the longest measurement (TDX, SEV-SNP); zeros
+	// follow a shorter one.
+	MeasurementLen = 48
 )
 
 const (

@@ -25,8 +25,10 @@ type echo struct {
 	steps int
 }
 
-func (e *echo) Ready(dst []byte) []byte { return abi.AppendReady(dst, [16]byte{1}, [32]byte{2}, true) }
-func (e *echo) Done() bool              { return e.done }
+func (e *echo) Ready(dst []byte) []byte {
+	return abi.AppendReady(dst, [16]byte{1}, [abi.MeasurementLen]byte{2}, true)
+}
+func (e *echo) Done() bool { return e.done }
 
 func (e *echo) StepTo(_ time.Time, in []byte, emit func([]byte) error) error {
 	e.steps++

@@ -21,8 +21,9 @@ type Info struct {
 	Simulated bool
 	// Debug is true when quotes carry the debug flag; no client accepts them.
 	Debug bool
-	// Measurement and Signer are the identities in every quote.
-	Measurement, Signer [32]byte
+	// Measurement is the identity in every quote (32 bytes of SGX, 48 of TDX and
+	// SEV-SNP), Signer its signer's, nil where there is none.
+	Measurement, Signer []byte
 	// Product and SVN are the signer's numbers for product and version.
 	Product, SVN uint16
 }

@@ -9,7 +9,7 @@
 // extra certificates) is refused rather than interpreted.
 //
 // What it promises: Policy.Verify is the only way to a Verdict, and Accepted is
-// true only when every check of this package passed: an exact DCAP version 3 SGX
+// true only when every check of this package passed: an exact DCAP SGX or TDX
 // quote; a chain PCK, intermediate, root whose root is byte for byte one the
 // policy names, valid at the given time, on P-256 throughout; the PCK key signed
 // the quoting enclave's report; that report names the attestation key; the

@@ -7,13 +7,34 @@ import (
 
 // Values of the header fields that this package accepts.
 const (
-	// Version3 is the only supported quote version.
+	// Version3 is the version of SGX quotes, without a choice of body.
 	Version3 = 3
+	// Version4 has the body that the TEE type says, and nested certification data.
+	Version4 = 4
+	// Version5 describes its body: type and size stand before it.
+	Version5 = 5
+	// TEETypeSGX and TEETypeTDX are the header's TEE types.
+	TEETypeSGX = 0
+	TEETypeTDX = 0x81
 	// KeyTypeP256 is the attestation key type ECDSA-256-with-P-256.
 	KeyTypeP256 = 2
 	// CertTypePCKChain is certification data made of a PEM chain; the other
 	// types (1-3 PPID, 4 PCK leaf only) need a service to be resolved.
 	CertTypePCKChain = 5
+	// certTypeQEReport is the outer certification data of versions 4 and 5: the
+	// quoting enclave's report and signature, and the inner certification data.
+	certTypeQEReport = 6
+)
+
+// Body types of version 5 (Intel TDX DCAP quoting library API, "TD Quote
+// Format"), used for the other versions too.
+const (
+	// BodySGX is an SGX enclave report, 384 bytes.
+	BodySGX = 1
+	// BodyTDX10 is a TD report of TDX 1.0, 584 bytes.
+	BodyTDX10 = 2
+	// BodyTDX15 is a TD report of TDX 1.5, 648 bytes.
+	BodyTDX15 = 3
 )
 
 // Sizes and limits of the format.
@@ -22,37 +43,41 @@ const (
 	// about 5,000 bytes; cloud providers pad them to at most 8 KiB.
 	MaxQuoteBytes = 16 << 10
 
-	headerBytes    = 48
-	signedBytes    = headerBytes + ReportBytes // what the attestation key signs
-	sigLenBytes    = 4                         // u32 length of the signature data
-	keyBytes       = 64                        // P-256: X || Y, or r || s
-	minSigData     = 3*keyBytes + ReportBytes + 2 + certHeadBytes
-	certHeadBytes  = 6 // u16 type, u32 size
-	vendorBytes    = 16
-	userDataBytes  = 20
-	offVendor      = 12
-	offUserData    = offVendor + vendorBytes
-	remedyNotQuote = "the peer sent something else than an SGX quote of version 3: check the enclave's platform"
+	headerBytes     = 48
+	descriptorBytes = 6  // version 5: u16 body type, u32 size
+	sigLenBytes     = 4  // u32 length of the signature data
+	keyBytes        = 64 // P-256: X || Y, or r || s
+	certHeadBytes   = 6  // u16 type, u32 size
+	minQEData       = ReportBytes + keyBytes + 2 + certHeadBytes
+	vendorBytes     = 16
+	userDataBytes   = 20
+	offReserved     = 8
+	offVendor       = 12
+	offUserData     = offVendor + vendorBytes
+	remedyNotQuote  = "the peer sent something else than an SGX or TDX quote, or an SEV-SNP report: check the enclave's platform"
 )
 
 // RawQuote is a quote as received: nothing about it is known yet.
 type RawQuote []byte
 
-// Quote is a quote that is well-formed: a DCAP version 3 SGX quote with a PEM
-// chain. Nothing in it is authenticated; see Policy.Verify.
+// Quote is a quote that is well-formed: a DCAP quote of version 3 (SGX), 4 or 5
+// (SGX or TDX) with a PEM chain. Nothing in it is authenticated; see Policy.Verify.
 type Quote struct {
-	// Version, KeyType and TEE are Version3, KeyTypeP256 and 0 (SGX).
+	// Version is 3, 4 or 5, KeyType KeyTypeP256.
 	Version, KeyType uint16
-	TEE              uint32
-	// QESVN and PCESVN are the security versions of Intel's two enclaves.
-	QESVN, PCESVN uint16
+	// TEE is TEETypeSGX or TEETypeTDX.
+	TEE uint32
+	// Reserved has, in version 3, the security versions of Intel's two enclaves.
+	Reserved [4]byte
 	// Vendor identifies the quoting enclave's maker (IntelQEVendor).
 	Vendor [vendorBytes]byte
 	// UserData is free for the quoting enclave.
 	UserData [userDataBytes]byte
-	// Body is the report of the enclave that the quote is about.
-	Body Report
-	// Signature (r || s) is made by AttestationKey (X || Y) over header and Body.
+	// BodyType is BodySGX, BodyTDX10 or BodyTDX15; only version 5 carries it.
+	BodyType uint16
+	// Body is the report of the enclave or TD that the quote is about.
+	Body []byte
+	// Signature (r || s) is made by AttestationKey (X || Y) over SignedBytes.
 	Signature, AttestationKey [keyBytes]byte
 	// QEReport is the quoting enclave's report, signed by the PCK key.
 	QEReport    Report
@@ -84,34 +109,48 @@ func ParseQuote(raw RawQuote) (Quote, error) {
 
 // AppendBinary appends the quote in the format ParseQuote reads.
 func (q *Quote) AppendBinary(dst []byte) []byte {
+	le := binary.LittleEndian
 	dst = q.appendSigned(dst)
-	size := minSigData + len(q.QEAuth) + len(q.CertData)
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(size))
+	inner := minQEData + len(q.QEAuth) + len(q.CertData)
+	size := 2*keyBytes + inner
+	if q.Version != Version3 {
+		size += certHeadBytes
+	}
+	dst = le.AppendUint32(dst, uint32(size))
 	dst = append(dst, q.Signature[:]...)
 	dst = append(dst, q.AttestationKey[:]...)
+	if q.Version != Version3 {
+		dst = le.AppendUint16(dst, certTypeQEReport)
+		dst = le.AppendUint32(dst, uint32(inner))
+	}
 	dst = append(dst, q.QEReport[:]...)
 	dst = append(dst, q.QESignature[:]...)
-	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(q.QEAuth)))
+	dst = le.AppendUint16(dst, uint16(len(q.QEAuth)))
 	dst = append(dst, q.QEAuth...)
-	dst = binary.LittleEndian.AppendUint16(dst, q.CertType)
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(q.CertData)))
+	dst = le.AppendUint16(dst, q.CertType)
+	dst = le.AppendUint32(dst, uint32(len(q.CertData)))
 	return append(dst, q.CertData...)
 }
 
-// SignedBytes returns header and body: what Signature covers.
+// SignedBytes returns header, body descriptor (version 5) and body: what
+// Signature covers.
 func (q *Quote) SignedBytes() []byte {
-	return q.appendSigned(make([]byte, 0, signedBytes))
+	return q.appendSigned(make([]byte, 0, headerBytes+descriptorBytes+len(q.Body)))
 }
 
 func (q *Quote) appendSigned(dst []byte) []byte {
-	dst = binary.LittleEndian.AppendUint16(dst, q.Version)
-	dst = binary.LittleEndian.AppendUint16(dst, q.KeyType)
-	dst = binary.LittleEndian.AppendUint32(dst, q.TEE)
-	dst = binary.LittleEndian.AppendUint16(dst, q.QESVN)
-	dst = binary.LittleEndian.AppendUint16(dst, q.PCESVN)
+	le := binary.LittleEndian
+	dst = le.AppendUint16(dst, q.Version)
+	dst = le.AppendUint16(dst, q.KeyType)
+	dst = le.AppendUint32(dst, q.TEE)
+	dst = append(dst, q.Reserved[:]...)
 	dst = append(dst, q.Vendor[:]...)
 	dst = append(dst, q.UserData[:]...)
-	return append(dst, q.Body[:]...)
+	if q.Version == Version5 {
+		dst = le.AppendUint16(dst, q.BodyType)
+		dst = le.AppendUint32(dst, uint32(len(q.Body)))
+	}
+	return append(dst, q.Body...)
 }
 
 func (q *Quote) parse(raw []byte) *Refusal {
@@ -121,12 +160,12 @@ func (q *Quote) parse(raw []byte) *Refusal {
 	if r := q.parseHeader(raw); r != nil {
 		return r
 	}
-	if len(raw) < signedBytes+sigLenBytes {
-		return malformed("it ends within the body")
+	rest, r := q.parseBody(raw[headerBytes:])
+	if r != nil {
+		return r
 	}
-	q.Body = Report(raw[headerBytes:])
-	size := binary.LittleEndian.Uint32(raw[signedBytes:])
-	rest := raw[signedBytes+sigLenBytes:]
+	size := binary.LittleEndian.Uint32(rest)
+	rest = rest[sigLenBytes:]
 	if uint64(size) > uint64(len(rest)) {
 		return malformed("signature data of %d bytes, %d present", size, len(rest))
 	}
@@ -144,26 +183,77 @@ func (q *Quote) parseHeader(raw []byte) *Refusal {
 	}
 	le := binary.LittleEndian
 	q.Version, q.KeyType, q.TEE = le.Uint16(raw), le.Uint16(raw[2:]), le.Uint32(raw[4:])
-	q.QESVN, q.PCESVN = le.Uint16(raw[8:]), le.Uint16(raw[10:])
+	q.Reserved = [4]byte(raw[offReserved:])
 	q.Vendor = [vendorBytes]byte(raw[offVendor:])
 	q.UserData = [userDataBytes]byte(raw[offUserData:])
-	if q.Version != Version3 || q.KeyType != KeyTypeP256 || q.TEE != 0 || q.Vendor != IntelQEVendor() {
+	known := q.Version == Version3 && q.TEE == TEETypeSGX ||
+		(q.Version == Version4 || q.Version == Version5) && (q.TEE == TEETypeSGX || q.TEE == TEETypeTDX)
+	if !known || q.KeyType != KeyTypeP256 || q.Vendor != IntelQEVendor() {
 		return &Refusal{
 			Check:  CheckVersion,
 			Reason: fmt.Sprintf("quote version %d, key type %d, TEE %#x, vendor %x", q.Version, q.KeyType, q.TEE, q.Vendor),
-			Remedy: "only SGX quotes of version 3 with an ECDSA-P256 key of Intel's quoting enclave are supported",
+			Remedy: "supported are SGX quotes of versions 3 to 5 and TDX quotes of versions 4 and 5, with an ECDSA-P256 key of Intel's quoting enclave",
 		}
 	}
 	return nil
 }
 
+// parseBody reads the body, in version 5 with its descriptor, and returns what
+// follows: at least the length of the signature data.
+func (q *Quote) parseBody(b []byte) ([]byte, *Refusal) {
+	q.BodyType = BodySGX
+	if q.TEE == TEETypeTDX {
+		q.BodyType = BodyTDX10
+	}
+	if q.Version == Version5 {
+		if len(b) < descriptorBytes {
+			return nil, malformed("it ends within the body's descriptor")
+		}
+		q.BodyType = binary.LittleEndian.Uint16(b)
+		size := binary.LittleEndian.Uint32(b[2:])
+		b = b[descriptorBytes:]
+		if want := bodyBytes(q.TEE, q.BodyType); want == 0 || uint64(size) != uint64(want) {
+			return nil, malformed("body of type %d with %d bytes under TEE type %#x", q.BodyType, size, q.TEE)
+		}
+	}
+	size := bodyBytes(q.TEE, q.BodyType)
+	if len(b) < size+sigLenBytes {
+		return nil, malformed("it ends within the body")
+	}
+	q.Body = append([]byte(nil), b[:size]...)
+	return b[size:], nil
+}
+
+// bodyBytes is the size of a body, 0 for a type that the TEE does not have.
+func bodyBytes(tee uint32, bodyType uint16) int {
+	switch {
+	case tee == TEETypeSGX && bodyType == BodySGX:
+		return ReportBytes
+	case tee == TEETypeTDX && bodyType == BodyTDX10:
+		return TDReportBytes
+	case tee == TEETypeTDX && bodyType == BodyTDX15:
+		return TDReport15Bytes
+	}
+	return 0
+}
+
 // parseSignature reads the signature data; b is exactly its signed length.
 func (q *Quote) parseSignature(b []byte) *Refusal {
-	if len(b) < minSigData {
-		return malformed("signature data of %d bytes, at least %d needed", len(b), minSigData)
+	if len(b) < 2*keyBytes+certHeadBytes {
+		return malformed("signature data of %d bytes", len(b))
 	}
 	b = take(b, q.Signature[:])
 	b = take(b, q.AttestationKey[:])
+	if q.Version != Version3 {
+		outer, size := binary.LittleEndian.Uint16(b), binary.LittleEndian.Uint32(b[2:])
+		b = b[certHeadBytes:]
+		if outer != certTypeQEReport || uint64(size) != uint64(len(b)) {
+			return malformed("certification data of type %d and %d bytes, %d present", outer, size, len(b))
+		}
+	}
+	if len(b) < minQEData {
+		return malformed("quoting enclave's data of %d bytes, at least %d needed", len(b), minQEData)
+	}
 	b = take(b, q.QEReport[:])
 	b = take(b, q.QESignature[:])
 	auth := int(binary.LittleEndian.Uint16(b))
@@ -179,6 +269,7 @@ func (q *Quote) parseSignature(b []byte) *Refusal {
 	if uint64(size) != uint64(len(b)) {
 		return malformed("certification data of %d bytes, %d present", size, len(b))
 	}
+	q.CertData = append([]byte(nil), b...)
 	if q.CertType != CertTypePCKChain {
 		return &Refusal{
 			Check:  CheckCertType,
@@ -186,7 +277,6 @@ func (q *Quote) parseSignature(b []byte) *Refusal {
 			Remedy: "let the platform's quote provider fetch the PCK certificate, so that quotes carry the chain (type 5)",
 		}
 	}
-	q.CertData = append([]byte(nil), b...)
 	return nil
 }
 

@@ -77,6 +77,9 @@ func (r *Report) Fields() ReportFields {
 	}
 }
 
+// Bytes returns a copy of the report: the body of a quote.
+func (r Report) Bytes() []byte { return r[:] }
+
 // Debug tells whether the report is of a debug enclave.
 func (r *Report) Debug() bool {
 	return binary.LittleEndian.Uint64(r[offAttributes:])&AttributeDebug != 0

@@ -59,8 +59,15 @@ const (
 	UncheckedQEIdentity = "qe-identity"
 )
 
-// TEESGX is Verdict.TEE of an SGX quote.
-const TEESGX = "sgx"
+// Values of Verdict.TEE.
+const (
+	// TEESGX is an SGX enclave.
+	TEESGX = "sgx"
+	// TEETDX is a TDX trust domain.
+	TEETDX = "tdx"
+	// TEESNP is an SEV-SNP guest.
+	TEESNP = "sev-snp"
+)
 
 // Verdict is what a verification found. It is filled as far as the evidence
 // could be read, also when refused; unless Accepted is true every other field is
@@ -75,8 +82,14 @@ type Verdict struct {
 	Simulated bool
 	// Debug tells that the enclave runs in debug mode: its host reads it.
 	Debug bool
-	// Measurement (MRENCLAVE) and Signer (MRSIGNER) identify code and vendor.
-	Measurement, Signer [32]byte
+	// Measurement identifies the code: MRENCLAVE (32 bytes), MRTD (48) or an
+	// SEV-SNP launch measurement (48).
+	Measurement []byte
+	// Signer identifies its vendor: MRSIGNER (32 bytes) or the digest of an
+	// SEV-SNP id key (48); nil where nobody signed.
+	Signer []byte
+	// RTMRs are a TD's run-time measurements (48 bytes each), nil otherwise.
+	RTMRs [][]byte
 	// ProductID and SVN are the signer's numbers for the product and its
 	// security version.
 	ProductID, SVN uint16

@@ -85,13 +85,25 @@ func (s *verification) run(raw RawQuote) *Refusal {
 
 // describe copies what the quote claims into the verdict.
 func (s *verification) describe() {
-	f := s.quote.Body.Fields()
 	v := s.verdict
-	v.TEE = TEESGX
-	v.Debug = f.Attributes&AttributeDebug != 0
-	v.Measurement, v.Signer = f.Measurement, f.Signer
+	if s.quote.TEE == TEETypeTDX {
+		v.describeTD(ParseTDReport(s.quote.Body))
+		return
+	}
+	report := Report(s.quote.Body)
+	f := report.Fields()
+	v.TEE, v.Debug = TEESGX, report.Debug()
+	v.Measurement, v.Signer = f.Measurement[:], f.Signer[:]
 	v.ProductID, v.SVN = f.ProductID, f.SVN
 	v.ReportData = f.ReportData
+}
+
+func (v *Verdict) describeTD(r TDReport) {
+	v.TEE, v.Debug = TEETDX, r.Debug()
+	v.Measurement, v.ReportData = r.MRTD[:], r.ReportData
+	for i := range r.RTMR {
+		v.RTMRs = append(v.RTMRs, r.RTMR[i][:])
+	}
 }
 
 func (s *verification) checkPolicy() *Refusal {
@@ -209,13 +221,13 @@ func (s *verification) checkDebug() *Refusal {
 func (s *verification) checkMeasurement() *Refusal {
 	v := s.verdict
 	for _, m := range s.policy.Measurements {
-		if m == v.Measurement {
+		if bytes.Equal(m[:], v.Measurement) {
 			return nil
 		}
 	}
 	oldest := -1
 	for _, rule := range s.policy.Signers {
-		if rule.Signer != v.Signer || rule.Product != v.ProductID {
+		if !bytes.Equal(rule.Signer[:], v.Signer) || rule.Product != v.ProductID {
 			continue
 		}
 		if v.SVN >= rule.MinSVN {

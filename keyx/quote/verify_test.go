@@ -106,11 +106,13 @@ func TestAccepted(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, quote.Verdict{
 		Accepted: true, TEE: quote.TEESGX, Simulated: true,
-		Measurement: measurement(), Signer: sim.DefaultSigner(), ProductID: 7, SVN: 9,
+		Measurement: v.Measurement, Signer: v.Signer, ProductID: 7, SVN: 9,
 		ReportData: reportData(), FMSPC: [6]byte([]byte("SCBR\x00\x01")), PPID: v.PPID,
 		ValidUntil: start().AddDate(7, 0, 0), Passed: v.Passed,
 		Unchecked: []string{quote.UncheckedCRL, quote.UncheckedTCB, quote.UncheckedQEIdentity},
 	}, v)
+	require.Equal(t, measurement(), [32]byte(v.Measurement))
+	require.Equal(t, sim.DefaultSigner(), [32]byte(v.Signer))
 	require.NotZero(t, v.PPID)
 	require.Len(t, v.Passed, 18)
 }
@@ -217,8 +219,11 @@ func negatives(t *testing.T) map[string]struct {
 		"auth length":          {quote.CheckFormat, func(a *attempt) { a.raw[offAuthLen+1] = 0xff }},
 		"signature length":     {quote.CheckFormat, func(a *attempt) { copy(a.raw[offSigLen:], "\xff\xff\xff\xff") }},
 		"short signature data": {quote.CheckFormat, func(a *attempt) { a.raw = append(a.raw[:offSigLen], 1, 0, 0, 0, 0) }},
-		"version 4":            {quote.CheckVersion, func(a *attempt) { a.raw[0] = 4 }},
-		"TDX":                  {quote.CheckVersion, func(a *attempt) { a.raw[4] = 0x81 }},
+		"version 2":            {quote.CheckVersion, func(a *attempt) { a.raw[0] = 2 }},
+		"version 6":            {quote.CheckVersion, func(a *attempt) { a.raw[0] = 6 }},
+		"read as version 4":    {quote.CheckFormat, func(a *attempt) { a.raw[0] = 4 }},
+		"read as version 5":    {quote.CheckFormat, func(a *attempt) { a.raw[0] = 5 }},
+		"TDX of version 3":     {quote.CheckVersion, func(a *attempt) { a.raw[4] = 0x81 }},
 		"key type P-384":       {quote.CheckVersion, func(a *attempt) { a.raw[2] = 3 }},
 		"other vendor":         {quote.CheckVersion, func(a *attempt) { a.raw[12] ^= 1 }},
 		"zero policy":          {quote.CheckPolicy, func(a *attempt) { a.policy = quote.Policy{} }},
@@ -306,7 +311,7 @@ func TestVerdictIsFilledWhenRefused(t *testing.T) {
 	v := requireRefused(t, a, quote.CheckDebug)
 	require.True(t, v.Debug)
 	require.True(t, v.Simulated)
-	require.Equal(t, measurement(), v.Measurement)
+	require.Equal(t, measurement(), [32]byte(v.Measurement))
 	require.Equal(t, [2]uint16{3, 4}, [2]uint16{v.ProductID, v.SVN})
 	require.Equal(t, start().AddDate(7, 0, 0), v.ValidUntil)
 	require.Contains(t, v.Passed, quote.CheckQuoteSignature)

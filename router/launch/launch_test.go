@@ -43,7 +43,7 @@ func fakeEnclaved(mode string) {
 		_, _ = io.Copy(io.Discard, conn)
 		return
 	}
-	_, _ = conn.Write(abi.AppendReady(nil, [16]byte{}, [32]byte{}, true))
+	_, _ = conn.Write(abi.AppendReady(nil, [16]byte{}, [abi.MeasurementLen]byte{}, true))
 	buf := make([]byte, 1024)
 	for {
 		n, err := conn.Read(buf)

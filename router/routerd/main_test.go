@@ -77,7 +77,7 @@ func fakeEnclaved() {
 	if err != nil {
 		os.Exit(4)
 	}
-	_, _ = conn.Write(abi.AppendReady(nil, [16]byte{}, [32]byte{}, true))
+	_, _ = conn.Write(abi.AppendReady(nil, [16]byte{}, [abi.MeasurementLen]byte{}, true))
 	buf := make([]byte, 0, 4096)
 	chunk := make([]byte, 4096)
 	switch mode { // once the router has spoken, so that it has heard that this is ready

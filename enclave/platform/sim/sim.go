@@ -20,6 +20,7 @@
 package sim
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/sha256"
 	"crypto/x509"
@@ -102,8 +103,8 @@ func (p *Platform) Info() platform.Info {
 		Kind:        platform.KindSim,
 		Simulated:   true,
 		Debug:       p.cfg.Debug,
-		Measurement: p.cfg.Measurement,
-		Signer:      p.cfg.Signer,
+		Measurement: bytes.Clone(p.cfg.Measurement[:]),
+		Signer:      bytes.Clone(p.cfg.Signer[:]),
 		Product:     p.cfg.Product,
 		SVN:         p.cfg.SVN,
 	}
@@ -119,8 +120,8 @@ func (p *Platform) Quote(reportData [64]byte) (raw, collateral []byte, err error
 	q := quote.Quote{
 		Version:        quote.Version3,
 		KeyType:        quote.KeyTypeP256,
-		QESVN:          qeSVN,
-		PCESVN:         pceSVN,
+		Reserved:       [4]byte{qeSVN, 0, pceSVN, 0},
+		BodyType:       quote.BodySGX,
 		Vendor:         quote.IntelQEVendor(),
 		UserData:       p.evidence.userData(),
 		AttestationKey: p.evidence.attestationKey,
@@ -138,7 +139,7 @@ func (p *Platform) Quote(reportData [64]byte) (raw, collateral []byte, err error
 			ProductID:   p.cfg.Product,
 			SVN:         p.cfg.SVN,
 			ReportData:  reportData,
-		}),
+		}).Bytes(),
 	}
 	p.flaw.beforeSigning(&q)
 	if q.Signature, err = signRaw(p.key, q.SignedBytes()); err != nil {

@@ -35,7 +35,7 @@ func TestCreateLoadQuote(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, platform.Info{
 		Kind: platform.KindSim, Simulated: true,
-		Measurement: [32]byte{1}, Signer: [32]byte{2}, Product: 3, SVN: 4,
+		Measurement: cfg.Measurement[:], Signer: cfg.Signer[:], Product: 3, SVN: 4,
 	}, p.Info())
 
 	raw, collateral, err := p.Quote([64]byte{5})
@@ -44,7 +44,7 @@ func TestCreateLoadQuote(t *testing.T) {
 	v, err := p.Policy().Verify(raw, [64]byte{5}, start())
 	require.NoError(t, err)
 	require.True(t, v.Accepted && v.Simulated && !v.Debug)
-	require.Equal(t, cfg, sim.Config{Measurement: v.Measurement, Signer: v.Signer, Product: v.ProductID, SVN: v.SVN})
+	require.Equal(t, cfg, sim.Config{Measurement: [32]byte(v.Measurement), Signer: [32]byte(v.Signer), Product: v.ProductID, SVN: v.SVN})
 }
 
 func TestDeterministic(t *testing.T) {
