@@ -173,7 +173,7 @@ func (f *fake) serve(conn io.ReadWriteCloser) {
 
 // expect reads one handshake frame and applies the hooks.
 func (f *fake) expect(conn io.Writer, frames *frameReader, want wire.Type) ([]byte, error) {
-	frame, err := frames.next(wire.MaxHandshakeFrame)
+	frame, err := frames.next(wire.MaxRequestFrame)
 	if err != nil {
 		return nil, err
 	}
@@ -182,7 +182,7 @@ func (f *fake) expect(conn io.Writer, frames *frameReader, want wire.Type) ([]by
 		conn.Write(wire.AppendRefuse(nil, f.refuseAs))
 		return nil, errFake
 	case f.swallow:
-		frames.next(wire.MaxHandshakeFrame) // until the client gives up
+		frames.next(wire.MaxRequestFrame) // until the client gives up
 		return nil, errFake
 	case frame.Type:
 		return frame.Msg, nil

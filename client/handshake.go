@@ -23,6 +23,7 @@ type handshake struct {
 	statement    []byte // verified; nil if resumed
 	transport    io.ReadWriteCloser
 	frames       *frameReader
+	evaluation   uint32 // no collateral of an older TCB evaluation is accepted
 	verdict      quote.Verdict
 	session      *keyx.Session
 	confirmation keyx.Confirmation
@@ -55,8 +56,10 @@ func (h *handshake) run(ctx context.Context) error {
 }
 
 func (h *handshake) exchange() error {
+	policy := h.cfg.Policy
+	policy.MinTCBEvaluation = max(policy.MinTCBEvaluation, h.evaluation)
 	initiator, msg1, err := keyx.NewInitiator(keyx.InitiatorConfig{
-		Domain: h.cfg.Domain, Router: h.cfg.Router, Policy: h.cfg.Policy,
+		Domain: h.cfg.Domain, Router: h.cfg.Router, Policy: policy,
 		Grant: h.cfg.Grant, Key: h.cfg.Key, Revocation: h.list, Cached: h.cached, Resume: h.resume, WithoutAES: withoutAES(), Rand: h.cfg.Rand,
 	})
 	if err != nil {

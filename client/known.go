@@ -16,11 +16,13 @@ type knownEnclave struct {
 	verdict    quote.Verdict
 	verifiedAt time.Time
 	resumption *keyx.Resumption // used once
+	evaluation uint32           // the highest tcbEvaluationDataNumber that was verified: older collateral is a roll-back
 }
 
 // offer puts what is known into a handshake, which uses the resumption up.
 func (k *knownEnclave) offer(h *handshake, now time.Time) {
 	h.cached = k.statement
+	h.evaluation = k.evaluation
 	if r := k.resumption; r != nil {
 		k.resumption = nil
 		if age := now.Sub(k.verifiedAt); age >= 0 && age < keyx.ResumeMaxAge {
@@ -39,4 +41,5 @@ func (k *knownEnclave) remember(h *handshake, now time.Time) {
 		return
 	}
 	k.statement, k.verdict, k.verifiedAt = h.statement, h.verdict, now
+	k.evaluation = max(k.evaluation, h.verdict.TCBEvaluation)
 }

@@ -32,7 +32,7 @@ var machine = sync.OnceValue(func() *sim.Platform {
 	if err != nil {
 		panic(err)
 	}
-	p, err := sim.Load(files, sim.Config{Measurement: [32]byte{1}})
+	p, err := sim.Load(files, sim.Config{Measurement: [32]byte{1}, Now: func() time.Time { return epoch }})
 	if err != nil {
 		panic(err)
 	}

@@ -146,7 +146,7 @@ type Claim struct {
 	Bind     [64]byte // computed from the statement and the endorser's own domain
 	Instance [16]byte
 	Epoch    uint64
-	quote    []byte
+	evidence quote.Evidence
 }
 
 // ParseClaim takes a statement apart for an endorser with its own domain file. It verifies nothing: a host can make
@@ -159,13 +159,13 @@ func ParseClaim(b []byte, d Domain) (*Claim, error) {
 	if !bytes.Equal(s.config, d.encode()) {
 		return nil, fail("statement", KindConfigMismatch, errOtherConfig)
 	}
-	return &Claim{KeyHash: s.keyHash(), Bind: s.bind(d.Digest()), Instance: s.instance, Epoch: s.epoch, quote: s.quote}, nil
+	return &Claim{KeyHash: s.keyHash(), Bind: s.bind(d.Digest()), Instance: s.instance, Epoch: s.epoch, evidence: s.evidence()}, nil
 }
 
 // VerifyQuote checks the quote of the statement against a policy, over this bind. An endorser that decides by it
 // also has to know the platform (Verdict.PPID): the quote alone may be made with a leaked key of any platform.
 func (c *Claim) VerifyQuote(policy quote.Policy, now time.Time) (quote.Verdict, error) {
-	v, err := policy.Verify(c.quote, c.Bind, now)
+	v, err := policy.Verify(c.evidence, c.Bind, now)
 	if err != nil {
 		return v, fail("verify evidence", KindEvidenceRefused, err)
 	}

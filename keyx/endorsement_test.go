@@ -212,7 +212,7 @@ func TestParseClaim(t *testing.T) {
 	require.NoError(t, err)
 	v, err := c.VerifyQuote(k.platform.Policy(), testNow)
 	require.NoError(t, err)
-	require.Equal(t, testMeasurement, v.Measurement)
+	require.Equal(t, testMeasurement[:], v.Measurement)
 	require.NotZero(t, v.PPID)
 	other := testPlatform(t, "other", sim.Config{Measurement: testMeasurement})
 	_, err = c.VerifyQuote(other.Policy(), testNow)
@@ -299,4 +299,21 @@ func FuzzEndorsement(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, b, again)
 	})
+}
+
+// TestPolicyWantsEndorsement: a policy that wants a second root is not satisfied by a
+// domain that names none.
+func TestPolicyWantsEndorsement(t *testing.T) {
+	k := newKit(t)
+	policy := k.platform.Policy()
+	policy.EndorsementRequired = true
+	id, err := NewIdentity(IdentityConfig{Domain: k.domain, Router: "router-1", Epoch: 1, Rand: k.rand, Quote: k.platform.Quote})
+	require.NoError(t, err)
+	i, m1, err := NewInitiator(InitiatorConfig{Domain: k.domain, Router: "router-1", Policy: policy, Grant: k.jws, Key: k.client, Rand: k.rand})
+	require.NoError(t, err)
+	_, m2, err := id.Accept(m1)
+	require.NoError(t, err)
+	_, err = i.Respond(m2, testNow)
+	requireKind(t, KindNotEndorsed, err)
+	require.ErrorContains(t, err, "policy wants")
 }

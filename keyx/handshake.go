@@ -17,7 +17,9 @@ const (
 
 const (
 	// MaxMessage bounds each of the four messages; every frame format around them allows it.
-	MaxMessage = 32 << 10
+	MaxMessage = 63 << 10
+	// MaxRequest bounds those that a client sends (1, 3, 5): an enclave buffers no more of a stranger.
+	MaxRequest = 32 << 10
 
 	handshakeNonceLen       = 32
 	cachedHashLen           = 32

@@ -22,7 +22,7 @@ func TestHandshake(t *testing.T) {
 	require.Equal(t, k.grant.Publish.String(), x.grant.Publish.String())
 	require.True(t, x.i.Verdict().Accepted)
 	require.True(t, x.i.Verdict().Simulated)
-	require.Equal(t, testMeasurement, x.i.Verdict().Measurement)
+	require.Equal(t, testMeasurement[:], x.i.Verdict().Measurement)
 
 	for _, pair := range []struct {
 		out *Sealer

@@ -152,7 +152,7 @@ func (id *Identity) Erase() {
 // WrongDomain, WrongRouter, Internal.
 func (id *Identity) Accept(msg1 []byte) (*Responder, []byte, error) {
 	const op = "accept"
-	if len(msg1) > MaxMessage {
+	if len(msg1) > MaxRequest {
 		return nil, nil, fail(op, KindBadMessage, errTooLong)
 	}
 	m1, ok := decodeHello(msg1)
@@ -233,7 +233,7 @@ func (r *Responder) Finish(msg3 []byte, now time.Time) (Grant, error) {
 func (r *Responder) open(id *Identity, msg3 []byte, now time.Time) (*keys, Grant, error) {
 	const op = "finish"
 	ct1, box, ok := decodeFinish(msg3)
-	if !ok || len(msg3) > MaxMessage {
+	if !ok || len(msg3) > MaxRequest {
 		return nil, Grant{}, fail(op, KindBadMessage, nil)
 	}
 	if id.key == nil {

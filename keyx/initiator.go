@@ -153,6 +153,8 @@ func (i *Initiator) Respond(msg2 []byte, now time.Time) ([]byte, error) {
 
 var errOtherConfig = errors.New("the enclave was started with other authorities, endorsers, revocation policy or domain name than this client pins")
 
+var errPolicyEndorsed = errors.New("the policy wants enclaves to be endorsed, and this domain has no endorsers")
+
 var errUnchanged = errors.New("no statement was cached that could be unchanged")
 
 var errOlderList = errors.New("the enclave's revocation list is older than one that this client has verified, or than its endorsement allows")
@@ -163,6 +165,8 @@ func (i *Initiator) checkEndorsement(s *statement, now time.Time) error {
 	switch required := len(i.cfg.Domain.Endorsers) > 0; {
 	case !required && len(s.endorsed) > 0:
 		return fail(op, KindNotEndorsed, errNoEndorsers)
+	case !required && i.cfg.Policy.EndorsementRequired:
+		return fail(op, KindNotEndorsed, errPolicyEndorsed)
 	case !required:
 		return nil
 	case len(s.endorsed) == 0:
@@ -180,7 +184,7 @@ func (i *Initiator) checkEndorsement(s *statement, now time.Time) error {
 // statement says about its configuration only picks the kind of the refusal.
 func (i *Initiator) checkEvidence(s *statement, now time.Time) error {
 	const op = "verify evidence"
-	verdict, err := i.cfg.Policy.Verify(s.quote, s.bind(i.cfg.Domain.Digest()), now)
+	verdict, err := i.cfg.Policy.Verify(s.evidence(), s.bind(i.cfg.Domain.Digest()), now)
 	i.verdict = verdict
 	sameConfig := bytes.Equal(s.config, i.cfg.Domain.encode())
 	var refusal *quote.Refusal

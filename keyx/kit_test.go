@@ -51,6 +51,9 @@ type kit struct {
 func testPlatform(t testing.TB, seed string, cfg sim.Config) *sim.Platform {
 	files, err := sim.Create(fixedRand("platform "+seed), testNow.Add(-time.Hour))
 	require.NoError(t, err)
+	if cfg.Now == nil {
+		cfg.Now = func() time.Time { return testNow }
+	}
 	p, err := sim.Load(files, cfg)
 	require.NoError(t, err)
 	return p

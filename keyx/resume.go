@@ -79,7 +79,7 @@ func (m *resume) encode() []byte {
 func decodeResume(b []byte) (*resume, bool) {
 	r := reader{b: b}
 	typ := r.u8()
-	m := &resume{id: r.take(resumptionLen), nonce: r.take(handshakeNonceLen), box: r.lp16(maxBox5), msg1: r.lp16(MaxMessage)}
+	m := &resume{id: r.take(resumptionLen), nonce: r.take(handshakeNonceLen), box: r.lp16(maxBox5), msg1: r.lp16(MaxRequest)}
 	return m, r.done() && typ == typeResume
 }
 
@@ -147,7 +147,7 @@ type Resume struct{ m *resume }
 
 // ParseResume takes a message 5 apart; false if b is another message.
 func ParseResume(b []byte) (*Resume, bool) {
-	if len(b) > MaxMessage {
+	if len(b) > MaxRequest {
 		return nil, false
 	}
 	m, ok := decodeResume(b)

@@ -7,14 +7,16 @@ import (
 	"encoding/binary"
 
 	"github.com/cloudflare/circl/kem/xwing"
+
+	"github.com/scbr/scbr/keyx/quote"
 )
 
 const (
 	// MaxQuoteBytes bounds the evidence: a DCAP quote with its certificate chain is about 5 KB.
 	MaxQuoteBytes = 12 << 10
-	// MaxCollateralBytes bounds the stapled collateral, so that message 2 fits the 32 KiB that
+	// MaxCollateralBytes bounds the stapled collateral, so that message 2 fits the 64 KiB that
 	// transports allow before a session is confirmed.
-	MaxCollateralBytes = 14 << 10
+	MaxCollateralBytes = quote.MaxCollateralBytes
 
 	instanceLen = 16
 	// maxConfigBytes is the longest encoding of a Domain.
@@ -52,6 +54,11 @@ func (s *statement) encode() []byte {
 	b = binary.BigEndian.AppendUint32(b, uint32(len(s.collateral)))
 	b = append(b, s.collateral...)
 	return appendLP16(b, s.endorsed)
+}
+
+// evidence is what the host shows, to be verified.
+func (s *statement) evidence() quote.Evidence {
+	return quote.Evidence{Quote: s.quote, Collateral: s.collateral}
 }
 
 // decodeStatement aliases b.

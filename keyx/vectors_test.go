@@ -43,6 +43,7 @@ type vectors struct {
 		Instance          hexBytes `json:"instance"`
 		Epoch             uint64   `json:"epoch"`
 		Quote             hexBytes `json:"quote"`
+		Collateral        hexBytes `json:"collateral"`
 		Nonce             hexBytes `json:"nonce"`
 		EncapsulationSeed hexBytes `json:"encapsulation_seed"`
 		SessionID         uint64   `json:"session_id"`
@@ -113,7 +114,7 @@ func newVectorInputs(t *testing.T) *vectors {
 	// One pass to learn the report data.
 	cfg := IdentityConfig{Domain: k.domain, Router: v.Router, Rand: v.enclaveRand(), Quote: func(rd [64]byte) ([]byte, []byte, error) {
 		q, c, err := k.platform.Quote(rd)
-		v.Enclave.Quote = q
+		v.Enclave.Quote, v.Enclave.Collateral = q, c
 		return q, c, err
 	}}
 	_, err := NewIdentity(cfg)
@@ -149,7 +150,10 @@ func (v *vectors) compute(t *testing.T) {
 
 	id, err := NewIdentity(IdentityConfig{
 		Domain: domain, Router: v.Router, Epoch: v.Enclave.Epoch, Rand: v.enclaveRand(),
-		Quote: func(rd [64]byte) ([]byte, []byte, error) { o.Bind = rd[:]; return v.Enclave.Quote, nil, nil },
+		Quote: func(rd [64]byte) ([]byte, []byte, error) {
+			o.Bind = rd[:]
+			return v.Enclave.Quote, v.Enclave.Collateral, nil
+		},
 	})
 	require.NoError(t, err)
 	i, m1, err := NewInitiator(InitiatorConfig{Domain: domain, Router: v.Router, Policy: policy, Grant: jws, Key: client, Rand: v.clientRand()})

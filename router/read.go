@@ -111,7 +111,7 @@ func (rd *reader) frames() (kind wire.Kind, more bool) {
 	first, count := rd.start, 0
 	defer func() { rd.s.r.metrics.framesIn.Add(float64(count)) }()
 	for {
-		limit := wire.MaxHandshakeFrame
+		limit := wire.MaxRequestFrame
 		if rd.s.confirmed() {
 			limit = wire.MaxFrame
 		}

@@ -118,7 +118,7 @@ func TestFramesOutOfPlace(t *testing.T) {
 		"finish before message 2":         {false, wire.AppendFinish(nil, []byte("m3")), wire.BadFrame},
 		"unknown version":                 {false, []byte{0, 0, 0, 3, 9, 1, 1}, wire.BadFrame},
 		"a frame of the router":           {false, wire.AppendServerHello(nil, []byte("m2")), wire.BadFrame},
-		"too large before confirmation":   {false, binary.BigEndian.AppendUint32(nil, wire.MaxHandshakeFrame+1), wire.FrameTooLarge},
+		"too large before confirmation":   {false, binary.BigEndian.AppendUint32(nil, wire.MaxRequestFrame+1), wire.FrameTooLarge},
 		"second hello":                    {true, wire.AppendHello(nil, []byte("m1")), wire.BadFrame},
 		"second finish":                   {true, wire.AppendFinish(nil, []byte("m3")), wire.BadFrame},
 		"too large":                       {true, binary.BigEndian.AppendUint32(nil, wire.MaxFrame+1), wire.FrameTooLarge},

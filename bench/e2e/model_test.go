@@ -20,6 +20,7 @@ import (
 	"github.com/scbr/scbr/enclave/platform/sim"
 	"github.com/scbr/scbr/keyx"
 	"github.com/scbr/scbr/keyx/message"
+	"github.com/scbr/scbr/keyx/quote"
 )
 
 // TestModelAttacks plays the attacks that the symbolic model (docs/formal) found on drafts of the protocol against the
@@ -235,16 +236,16 @@ func endorsementFromTheQuoteAlone(t *testing.T) {
 	require.NoError(t, err)
 	honest, err := sim.Load(other, sim.Config{Measurement: [32]byte{1}})
 	require.NoError(t, err)
-	data, _, err := honest.Quote(claim.Bind)
+	data, collateral, err := honest.Quote(claim.Bind)
 	require.NoError(t, err)
-	known, err := honest.Policy().Verify(data, claim.Bind, time.Now())
+	known, err := honest.Policy().Verify(quote.Evidence{Quote: data, Collateral: collateral}, claim.Bind, time.Now())
 	require.NoError(t, err)
 	require.NotEqual(t, known.PPID, verdict.PPID, "an inventory tells them apart")
 
 	theirs, err := keyx.ParseClaim(rogue().Statement(), w.domain) // the honest enclave's
 	require.NoError(t, err)
 	e := keyx.Endorsement{
-		Router: routerName, Measurement: verdict.Measurement[:], KeyHash: theirs.KeyHash, Bind: theirs.Bind,
+		Router: routerName, Measurement: verdict.Measurement, KeyHash: theirs.KeyHash, Bind: theirs.Bind,
 		Issued: time.Now(), NotAfter: time.Now().Add(time.Hour),
 	}
 	stolen, err := keyx.SignEndorsement(e, endorser)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -25,41 +24,34 @@ const notProven = "that this enclave runs at the router named so: there is no en
 
 // attestation is the JSON line of attest.
 type attestation struct {
-	Accepted       bool     `json:"accepted"`
-	TEE            string   `json:"tee"`
-	Simulated      bool     `json:"simulated"`
-	Debug          bool     `json:"debug"`
-	Measurement    string   `json:"measurement"`
-	Signer         string   `json:"signer"`
-	ProductID      uint16   `json:"product_id"`
-	SVN            uint16   `json:"svn"`
-	ValidUntil     string   `json:"valid_until,omitempty"`
-	Domain         string   `json:"domain"`
-	ConfigDigest   string   `json:"config_digest"`
-	Router         string   `json:"router"`
-	Instance       string   `json:"instance,omitempty"`
-	RevocationList uint64   `json:"revocation_list"`
-	Checked        []string `json:"checked"`
-	Unchecked      []string `json:"unchecked"`
-	Check          string   `json:"check,omitempty"` // the one that failed
-	Reason         string   `json:"reason,omitempty"`
-	Remedy         string   `json:"remedy,omitempty"`
+	evidenceJSON
+	Domain         string `json:"domain"`
+	ConfigDigest   string `json:"config_digest"`
+	Router         string `json:"router"`
+	Instance       string `json:"instance,omitempty"`
+	RevocationList uint64 `json:"revocation_list"`
+	Reason         string `json:"reason,omitempty"`
+	Remedy         string `json:"remedy,omitempty"`
 }
 
 func attestCommand() *cobra.Command {
 	var s sessionFlags
 	var asJSON bool
+	var policy string
 	cmd := &cobra.Command{
 		Use:   "attest --dir DIR [--addr HOST:PORT]",
 		Short: "Verify the enclave behind a router and say what was checked",
 		Long: `Performs the whole handshake, sends no command, and prints what was checked about
-the enclave, against what, and what was not. Exit code 3 means that the evidence
-was refused: do not use this router.`,
+the enclave, against what, until when it is good, and what was not checked. Exit
+code 3 means that the evidence was refused: do not use this router.`,
 		Example: `  scbr attest --dir dev
   scbr attest --dir dev --addr router.example:7443 --json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := s.config()
+			if err == nil && policy != "" {
+				cfg.Policy, err = readPolicy(policy)
+			}
 			if err != nil {
 				return err
 			}
@@ -79,6 +71,7 @@ was refused: do not use this router.`,
 		},
 	}
 	s.add(cmd)
+	cmd.Flags().StringVar(&policy, "policy", "", "policy file, in place of that in --dir")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one line of JSON")
 	return cmd
 }
@@ -95,16 +88,10 @@ func firstError(errs ...error) error {
 func describe(cfg *client.Config, v *quote.Verdict, c *keyx.Confirmation, err error) attestation {
 	digest := cfg.Domain.Digest()
 	a := attestation{
-		Accepted: err == nil && v.Accepted, TEE: v.TEE, Simulated: v.Simulated, Debug: v.Debug,
-		Measurement: hex.EncodeToString(v.Measurement[:]), Signer: hex.EncodeToString(v.Signer[:]),
-		ProductID: v.ProductID, SVN: v.SVN,
-		Domain: cfg.Domain.Name, ConfigDigest: hex.EncodeToString(digest[:]), Router: cfg.Router,
-		Checked: append([]string{}, v.Passed...), Unchecked: append([]string{}, v.Unchecked...),
-		Check: v.Check, Reason: v.Reason, Remedy: v.Remedy,
+		evidenceJSON: tellEvidence(v), Domain: cfg.Domain.Name, ConfigDigest: hex.EncodeToString(digest[:]), Router: cfg.Router,
+		Reason: v.Reason, Remedy: v.Remedy,
 	}
-	if !v.ValidUntil.IsZero() {
-		a.ValidUntil = v.ValidUntil.UTC().Format(time.RFC3339)
-	}
+	a.Accepted = err == nil && v.Accepted
 	switch endorsed := len(cfg.Domain.Endorsers) > 0; {
 	case !endorsed: // nobody vouches in this domain
 		a.Unchecked = append(a.Unchecked, checkEndorsement)
@@ -133,46 +120,29 @@ func (a *attestation) print(out io.Writer, cfg *client.Config) error {
 		state = "REFUSED"
 	}
 	p.line("enclave", state)
-	p.line("platform", a.platform())
-	p.line("measurement", a.Measurement)
-	p.line("signer", fmt.Sprintf("%s, product %d, security version %d", a.Signer, a.ProductID, a.SVN))
+	a.identity(p)
 	if a.Instance != "" {
 		p.line("instance", a.Instance)
 	}
-	p.line("against", fmt.Sprintf("policy: %d hardware and %d simulation roots, %d measurements, %d signers",
-		len(cfg.Policy.Roots), len(cfg.Policy.SimulatedRoots), len(cfg.Policy.Measurements), len(cfg.Policy.Signers)))
-	p.line("", fmt.Sprintf("domain %s, configuration %s...", a.Domain, a.ConfigDigest[:16]))
-	p.line("", "router name "+a.Router)
+	p.line("against", fmt.Sprintf("domain %s, configuration %s..., router name %s", a.Domain, a.ConfigDigest[:16], a.Router))
 	if a.Accepted {
 		p.line("revocation", fmt.Sprintf("list %d is in force (0: none)", a.RevocationList))
 	}
-	p.line("checked", strings.Join(a.Checked, ", "))
+	a.reasoning(p, &cfg.Policy)
 	if a.Accepted {
-		p.line("", "key of this session and configuration bound by the quote; grant accepted by the enclave")
+		p.line("  ok", "key of this session and configuration bound by the quote; grant accepted by the enclave")
 	}
-	p.line("not checked", strings.Join(a.Unchecked, ", "))
+	if !a.Accepted {
+		p.line("  FAILED", fmt.Sprintf("%-22s %s", a.Check, a.Reason))
+		p.line("remedy", a.Remedy)
+	}
+	if len(a.Unchecked) > 0 {
+		p.line("not checked", strings.Join(a.Unchecked, ", "))
+	}
 	if len(cfg.Domain.Endorsers) == 0 {
 		p.line("not proven", notProven)
 	}
-	if !a.Accepted {
-		p.line("failed", a.Check+": "+a.Reason)
-		p.line("remedy", a.Remedy)
-	}
 	return p.err
-}
-
-func (a *attestation) platform() string {
-	text := a.TEE
-	if text == "" {
-		text = "unreadable"
-	}
-	if a.Simulated {
-		text += ", SIMULATED: an ordinary process, no hardware protects it"
-	}
-	if a.Debug {
-		text += ", DEBUG: its host reads its memory"
-	}
-	return text
 }
 
 // printer writes aligned lines and keeps the first error.

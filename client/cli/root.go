@@ -130,7 +130,7 @@ is verified against your policy and your domain.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%w\nsee: %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(domainCommand(), policyCommand(), grantCommand(), revokeCommand(), groupCommand(), proofCommand(), attestCommand(), pubCommand(), subCommand(), statusCommand())
+	root.AddCommand(domainCommand(), policyCommand(), grantCommand(), revokeCommand(), groupCommand(), proofCommand(), quoteCommand(), attestCommand(), pubCommand(), subCommand(), statusCommand())
 	root.AddCommand(offline.Commands()...)
 	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "Exit codes of scbr", Long: exitCodes})
 	return root

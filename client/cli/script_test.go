@@ -38,9 +38,14 @@ func TestMain(m *testing.M) {
 // Every command against the real router and enclave.
 func TestScripts(t *testing.T) {
 	daemons := buildDaemons(t)
+	evidence, err := filepath.Abs("../../keyx/quote/testdata/real")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
+			e.Setenv("REAL", evidence)
 			e.Setenv("PATH", daemons+string(os.PathListSeparator)+e.Getenv("PATH"))
 			return nil
 		},

@@ -83,13 +83,13 @@ func TestCreatesWhatFitsTogether(t *testing.T) {
 
 	machine, err := devinit.ReadPlatform(filepath.Join(dir, devinit.PlatformDir))
 	require.NoError(t, err)
-	p, err := sim.Load(machine, sim.Config{Measurement: one})
+	p, err := sim.Load(machine, sim.Config{Measurement: one, Now: func() time.Time { return now }})
 	require.NoError(t, err)
-	raw, _, err := p.Quote([64]byte{5})
+	raw, collateral, err := p.Quote([64]byte{5})
 	require.NoError(t, err)
 	policy, err := quote.ParsePolicy(read(devinit.PolicyFile))
 	require.NoError(t, err)
-	_, err = policy.Verify(raw, [64]byte{5}, now)
+	_, err = policy.Verify(quote.Evidence{Quote: raw, Collateral: collateral}, [64]byte{5}, now)
 	require.NoError(t, err)
 }
 

@@ -134,31 +134,42 @@ func checkCA(cert *x509.Certificate, below int) error {
 // is pinned as a whole, its own signature proves nothing.
 func (c *chain) checkSignatures() error {
 	for i := range posRoot {
-		child, parent := c[i], c[i+1]
-		if !bytes.Equal(child.RawIssuer, parent.RawSubject) {
-			return fmt.Errorf("%s certificate: issued by another name", position(i))
-		}
-		if len(child.AuthorityKeyId) != 0 && !bytes.Equal(child.AuthorityKeyId, parent.SubjectKeyId) {
-			return fmt.Errorf("%s certificate: issued by another key", position(i))
-		}
-		if err := child.CheckSignatureFrom(parent); err != nil {
+		if err := issuedBy(c[i], c[i+1]); err != nil {
 			return fmt.Errorf("%s certificate: %w", position(i), err)
 		}
 	}
 	return nil
 }
 
+func issuedBy(child, parent *x509.Certificate) error {
+	if !bytes.Equal(child.RawIssuer, parent.RawSubject) {
+		return errors.New("issued by another name")
+	}
+	if len(child.AuthorityKeyId) != 0 && !bytes.Equal(child.AuthorityKeyId, parent.SubjectKeyId) {
+		return errors.New("issued by another key")
+	}
+	return child.CheckSignatureFrom(parent)
+}
+
 // checkValidity: every certificate is valid at now.
 func (c *chain) checkValidity(now time.Time) error {
 	for i, cert := range c {
-		if now.Before(cert.NotBefore) {
-			return fmt.Errorf("%s certificate: not valid before %s", position(i), cert.NotBefore.UTC().Format(time.RFC3339))
-		}
-		if now.After(cert.NotAfter) {
-			return fmt.Errorf("%s certificate: not valid after %s", position(i), cert.NotAfter.UTC().Format(time.RFC3339))
+		if err := validAt(position(i)+" certificate", cert, now); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// validFrom is the latest NotBefore of the chain.
+func (c *chain) validFrom() time.Time {
+	t := c[0].NotBefore
+	for _, cert := range c[1:] {
+		if cert.NotBefore.After(t) {
+			t = cert.NotBefore
+		}
+	}
+	return t
 }
 
 // validUntil is the earliest NotAfter of the chain.

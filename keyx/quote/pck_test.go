@@ -14,7 +14,7 @@ import (
 // realExtension is the SGX extension of a certificate that Intel issued.
 func realExtension(t testing.TB) []byte {
 	t.Helper()
-	raw, err := os.ReadFile("testdata/oasis_quote_v3_pck_chain.bin")
+	raw, err := os.ReadFile("testdata/real/oasis/quote_v3_ecdsa_p256_pck_chain.bin")
 	require.NoError(t, err)
 	q, err := ParseQuote(raw)
 	require.NoError(t, err)

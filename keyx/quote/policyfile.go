@@ -15,7 +15,7 @@ import (
 )
 
 // MaxPolicyBytes bounds a policy file: every list full needs less.
-const MaxPolicyBytes = 256 << 10
+const MaxPolicyBytes = 1 << 20
 
 // Keys of a policy file. They are a contract: added to, never renamed.
 const (
@@ -26,6 +26,19 @@ const (
 	keySigner         = "signer"
 	keyProduct        = "product_id"
 	keyMinSVN         = "min_svn"
+	keyTDs            = "tdx"
+	keyMRTD           = "mrtd"
+	keyRTMR           = "rtmr" // with a digit
+	keyGuests         = "sev_snp"
+	keyMeasurement    = "measurement"
+	keyMinTCB         = "min_tcb"
+	keyStatuses       = "statuses"
+	keyAdvisories     = "advisories"
+	keyPlatforms      = "platform_ids"
+	keyCollateralAge  = "max_collateral_age"
+	keyRootCRLAge     = "max_root_crl_age"
+	keyMinEvaluation  = "min_tcb_evaluation_number"
+	keyEndorsement    = "endorsement_required"
 )
 
 // PolicyError is the error of ParsePolicy: what is wrong, and where.
@@ -54,12 +67,24 @@ func (e *PolicyError) Unwrap() error { return e.Err }
 //	{"roots": ["-----BEGIN CERTIFICATE-----\n..."],
 //	 "simulated_roots": [...],
 //	 "measurements": ["64 hex digits"],
-//	 "signers": [{"signer": "64 hex digits", "product_id": 1, "min_svn": 2}]}
+//	 "signers": [{"signer": "64 hex digits", "product_id": 1, "min_svn": 2}],
+//	 "tdx": [{"mrtd": "96 hex digits", "rtmr0": ..., "rtmr1": ..., "rtmr2": ..., "rtmr3": ...}],
+//	 "sev_snp": [{"measurement": "96 hex digits",
+//	              "min_tcb": {"bootloader": 3, "tee": 0, "snp": 8, "microcode": 115}}],
+//	 "statuses": ["UpToDate", "SWHardeningNeeded"],
+//	 "advisories": ["INTEL-SA-00615"],
+//	 "platform_ids": ["32 hex digits (PPID) or 128 (SEV-SNP chip id)"],
+//	 "max_collateral_age": "720h", "max_root_crl_age": "9000h",
+//	 "min_tcb_evaluation_number": 17,
+//	 "endorsement_required": true}
 //
-// At least one root of either kind and at least one measurement or signer are
-// needed; of a signer all three members. Unknown and repeated members, empty
-// lists, values named twice, malformed values, simulation roots under roots (and
-// others under simulated_roots) are refused. The error is a *PolicyError.
+// Roots of one kind and at least one enclave (measurements, signers, tdx, sev_snp)
+// are needed, the others are not; see Policy for what their absence means. Of a
+// signer all three members are needed, of a TD all but rtmr0 and rtmr3, of a guest
+// all but min_tcb's fmc. Unknown and repeated members, empty lists (but for
+// advisories: none may stand), values named twice, malformed values, simulation
+// roots under or beside roots (and others under simulated_roots) are refused. The
+// error is a *PolicyError.
 func ParsePolicy(b []byte) (Policy, error) {
 	r := policyReader{src: b, line: 1}
 	var p Policy
@@ -75,6 +100,8 @@ type policyReader struct {
 	dec   *json.Decoder
 	line  int
 	field string
+	// counted is where line was found, so that a long file is counted once.
+	counted int
 }
 
 func (r *policyReader) document(p *Policy) error {
@@ -87,22 +114,60 @@ func (r *policyReader) document(p *Policy) error {
 	r.dec = json.NewDecoder(bytes.NewReader(r.src))
 	r.dec.UseNumber()
 	err := r.object("", func(key string) error {
-		switch key {
-		case keyRoots:
-			return r.roots(&p.Roots, false)
-		case keySimulatedRoots:
-			return r.roots(&p.SimulatedRoots, true)
-		case keyMeasurements:
-			return r.measurements(&p.Measurements)
-		case keySigners:
-			return r.signers(&p.Signers)
+		if read := r.target(p, key); read != nil {
+			return read()
 		}
-		return errors.New("unknown member")
+		if read := r.condition(p, key); read != nil {
+			return read()
+		}
+		return errUnknown
 	})
 	if err != nil {
 		return err
 	}
 	return p.validate()
+}
+
+var errUnknown = errors.New("unknown member")
+
+// target is how to read the member key, if it says who is accepted.
+func (r *policyReader) target(p *Policy, key string) func() error {
+	switch key {
+	case keyRoots:
+		return func() error { return r.roots(p, &p.Roots, false) }
+	case keySimulatedRoots:
+		return func() error { return r.roots(p, &p.SimulatedRoots, true) }
+	case keyMeasurements:
+		return func() error { return r.measurements(&p.Measurements) }
+	case keySigners:
+		return func() error { return r.signers(&p.Signers) }
+	case keyTDs:
+		return func() error { return r.tds(&p.TDs) }
+	case keyGuests:
+		return func() error { return r.guests(&p.Guests) }
+	}
+	return nil
+}
+
+// condition is how to read the member key, if it says what is wanted beside.
+func (r *policyReader) condition(p *Policy, key string) func() error {
+	switch key {
+	case keyStatuses:
+		return func() error { return r.statuses(&p.Statuses) }
+	case keyAdvisories:
+		return func() error { return r.advisories(&p.Advisories) }
+	case keyPlatforms:
+		return func() error { return r.platforms(&p.Platforms) }
+	case keyCollateralAge:
+		return func() error { return r.duration(&p.MaxCollateralAge) }
+	case keyRootCRLAge:
+		return func() error { return r.duration(&p.MaxRootCRLAge) }
+	case keyMinEvaluation:
+		return func() (err error) { p.MinTCBEvaluation, err = number[uint32](r); return err }
+	case keyEndorsement:
+		return func() (err error) { p.EndorsementRequired, err = r.boolean(); return err }
+	}
+	return nil
 }
 
 // syntax refuses what is not one JSON text, with its line.
@@ -131,7 +196,10 @@ func (r *policyReader) lineAt(offset int) int {
 // next returns the next token and notes its line.
 func (r *policyReader) next() (json.Token, error) {
 	t, err := r.dec.Token()
-	r.line = r.lineAt(int(r.dec.InputOffset()) - 1)
+	if at := int(r.dec.InputOffset()) - 1; at > r.counted {
+		r.line += bytes.Count(r.src[r.counted:at], []byte{'\n'})
+		r.counted = at
+	}
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
@@ -181,26 +249,32 @@ func (r *policyReader) object(path string, member func(key string) error) error 
 
 // list reads a list of 1 to limit elements at the current field.
 func (r *policyReader) list(limit int, element func() error) error {
+	n, err := r.anyList(limit, element)
+	if err == nil && n == 0 {
+		err = errors.New("empty list: leave it out, or name something")
+	}
+	return err
+}
+
+// anyList reads a list of at most limit elements.
+func (r *policyReader) anyList(limit int, element func() error) (int, error) {
 	path := r.field
 	if err := r.open('[', "a list"); err != nil {
-		return err
+		return 0, err
 	}
 	n := 0
 	for ; r.dec.More(); n++ {
 		r.field = fmt.Sprintf("%s[%d]", path, n)
 		if err := element(); err != nil {
-			return err
+			return n, err
 		}
 		if n == limit {
-			return fmt.Errorf("more than %d", limit)
+			return n, fmt.Errorf("more than %d", limit)
 		}
 	}
 	_, err := r.next()
 	r.field = path
-	if err == nil && n == 0 {
-		err = errors.New("empty list: leave it out, or name something")
-	}
-	return err
+	return n, err
 }
 
 func (r *policyReader) text() (string, error) {
@@ -215,22 +289,25 @@ func (r *policyReader) text() (string, error) {
 	return s, nil
 }
 
-func (r *policyReader) hash() ([32]byte, error) {
+// hash reads exactly len(dst) bytes that are not all zeros.
+func (r *policyReader) hash(dst []byte) error {
 	s, err := r.text()
 	if err != nil {
-		return [32]byte{}, err
+		return err
 	}
 	b, err := hex.DecodeString(s)
-	if err != nil || len(b) != 32 {
-		return [32]byte{}, errors.New("not 64 hexadecimal digits")
+	if err != nil || len(b) != len(dst) {
+		return fmt.Errorf("not %d hexadecimal digits", hex.EncodedLen(len(dst)))
 	}
-	if h := [32]byte(b); h != [32]byte{} {
-		return h, nil
+	if len(bytes.Trim(b, "\x00")) == 0 {
+		return errZero
 	}
-	return [32]byte{}, errZero
+	copy(dst, b)
+	return nil
 }
 
-func (r *policyReader) number() (uint16, error) {
+// number reads a whole number that fits T.
+func number[T uint8 | uint16 | uint32](r *policyReader) (T, error) {
 	t, err := r.next()
 	if err != nil {
 		return 0, err
@@ -239,14 +316,17 @@ func (r *policyReader) number() (uint16, error) {
 	if !ok {
 		return 0, errors.New("not a number")
 	}
-	n, err := strconv.ParseUint(s.String(), 10, 16)
-	if err != nil {
-		return 0, errors.New("not a whole number from 0 to 65535")
+	n, err := strconv.ParseUint(s.String(), 10, 64)
+	if err != nil || n > uint64(^T(0)) {
+		return 0, fmt.Errorf("not a whole number from 0 to %d", ^T(0))
 	}
-	return uint16(n), nil
+	return T(n), nil
 }
 
-func (r *policyReader) roots(dst *[]*x509.Certificate, simulated bool) error {
+func (r *policyReader) roots(p *Policy, dst *[]*x509.Certificate, simulated bool) error {
+	if simulated && len(p.Roots) != 0 || !simulated && len(p.SimulatedRoots) != 0 {
+		return errMixed
+	}
 	return r.list(MaxPolicyRoots, func() error {
 		s, err := r.text()
 		if err != nil {
@@ -279,8 +359,8 @@ func parseRoot(s string) (*x509.Certificate, error) {
 
 func (r *policyReader) measurements(dst *[][32]byte) error {
 	return r.list(MaxPolicyMeasurements, func() error {
-		m, err := r.hash()
-		if err != nil {
+		var m [32]byte
+		if err := r.hash(m[:]); err != nil {
 			return err
 		}
 		if slices.Contains(*dst, m) {
@@ -299,13 +379,13 @@ func (r *policyReader) signers(dst *[]SignerRule) error {
 			delete(missing, key)
 			switch key {
 			case keySigner:
-				rule.Signer, err = r.hash()
+				err = r.hash(rule.Signer[:])
 			case keyProduct:
-				rule.Product, err = r.number()
+				rule.Product, err = number[uint16](r)
 			case keyMinSVN:
-				rule.MinSVN, err = r.number()
+				rule.MinSVN, err = number[uint16](r)
 			default:
-				err = errors.New("unknown member")
+				err = errUnknown
 			}
 			return err
 		})
@@ -324,46 +404,4 @@ func (r *policyReader) signers(dst *[]SignerRule) error {
 		*dst = append(*dst, rule)
 		return nil
 	})
-}
-
-// policyFile is the JSON form that Policy.JSON writes.
-type policyFile struct {
-	Roots          []string     `json:"roots,omitempty"`
-	SimulatedRoots []string     `json:"simulated_roots,omitempty"`
-	Measurements   []string     `json:"measurements,omitempty"`
-	Signers        []signerFile `json:"signers,omitempty"`
-}
-
-type signerFile struct {
-	Signer  string `json:"signer"`
-	Product uint16 `json:"product_id"`
-	MinSVN  uint16 `json:"min_svn"`
-}
-
-// JSON returns the policy as the file ParsePolicy reads, indented, ending in a
-// line feed. A policy that accepts nothing gives a file that ParsePolicy refuses.
-func (p Policy) JSON() []byte {
-	f := policyFile{Roots: pemTexts(p.Roots), SimulatedRoots: pemTexts(p.SimulatedRoots)}
-	for _, m := range p.Measurements {
-		f.Measurements = append(f.Measurements, hex.EncodeToString(m[:]))
-	}
-	for _, s := range p.Signers {
-		f.Signers = append(f.Signers, signerFile{hex.EncodeToString(s.Signer[:]), s.Product, s.MinSVN})
-	}
-	b, err := json.MarshalIndent(f, "", "  ")
-	if err != nil {
-		panic("quote: strings and numbers always have a JSON form: " + err.Error())
-	}
-	return append(b, '\n')
-}
-
-func pemTexts(certs []*x509.Certificate) []string {
-	var out []string
-	for _, c := range certs {
-		if c == nil {
-			continue
-		}
-		out = append(out, string(pem.EncodeToMemory(&pem.Block{Type: pemCertificate, Bytes: c.Raw})))
-	}
-	return out
 }

@@ -95,6 +95,20 @@ func IntelQEVendor() [16]byte {
 	return [16]byte{0x93, 0x9a, 0x72, 0x33, 0xf7, 0x9c, 0x4c, 0xa9, 0x94, 0x0a, 0x0d, 0xb3, 0x95, 0x7f, 0x06, 0x07}
 }
 
+// Kind tells apart by its first bytes what raw may be: "DCAP quote", "SEV-SNP
+// report", or nothing this package knows ("").
+func Kind(raw []byte) string {
+	if len(raw) < headerBytes {
+		return ""
+	}
+	le := binary.LittleEndian
+	version, keyType, tee := le.Uint16(raw), le.Uint16(raw[2:]), le.Uint32(raw[4:])
+	if version >= Version3 && version <= Version5 && keyType == KeyTypeP256 && (tee == TEETypeSGX || tee == TEETypeTDX) {
+		return "DCAP quote"
+	}
+	return ""
+}
+
 // ParseQuote reads a quote. Zeros may follow the signed length (cloud providers
 // pad quotes); any other trailing byte, any length that does not fit exactly, any
 // other version, TEE, key type or certification data is a *Refusal. The Quote has

@@ -109,15 +109,13 @@ func FuzzParseQuote(f *testing.F) {
 	f.Add(good)
 	f.Add(append(bytes.Clone(good), 0, 0))
 	f.Add(good[:offCertData])
-	for _, name := range []string{"phala_sgx_quote.bin", "oasis_quote_v3_ppid.bin"} {
-		b, err := os.ReadFile("testdata/" + name)
-		require.NoError(f, err)
-		f.Add(b)
+	for _, name := range []string{"phala/sgx_quote", "phala/tdx_quote", "phala/tdx_quote_outdated", "oasis/quote_v3_ecdsa_p256_eppid.bin"} {
+		f.Add(realRaw(f, name))
 	}
 	policy := newSim(f, 1, sim.Config{}).Policy()
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		q, err := quote.ParseQuote(raw)
-		v, verr := policy.Verify(raw, reportData(), start())
+		v, verr := policy.Verify(quote.Evidence{Quote: raw}, reportData(), start())
 		if (verr == nil) != v.Accepted {
 			t.Fatal("verdict and error disagree")
 		}

@@ -5,13 +5,12 @@ import (
 	"time"
 )
 
-// Check codes: the stable name of each check, in the order they are made. They
-// appear in Verdict.Check, Refusal.Check and Verdict.Passed; new ones are added,
-// none is renamed.
+// Check codes: the stable name of each check. They appear in Verdict.Check,
+// Refusal.Check and Verdict.Passed; new ones are added, none is renamed.
 const (
-	// CheckFormat: the bytes are a DCAP quote, every length exact.
+	// CheckFormat: the bytes are a quote or report, every length exact.
 	CheckFormat = "format"
-	// CheckVersion: version 3, TEE SGX, ECDSA-P256, Intel's quoting enclave format.
+	// CheckVersion: a supported version, TEE, ECDSA-P256, Intel's quoting enclave format.
 	CheckVersion = "version"
 	// CheckCertType: the certification data is a PEM chain (type 5), not a PPID.
 	CheckCertType = "cert-type"
@@ -21,7 +20,7 @@ const (
 	CheckChainFormat = "chain-format"
 	// CheckChainRoot: the chain ends in a root certificate the policy names.
 	CheckChainRoot = "chain-root"
-	// CheckChainKey: every key of the chain is ECDSA on P-256.
+	// CheckChainKey: every key of the chain is of the kind that its maker uses.
 	CheckChainKey = "chain-key"
 	// CheckChainCA: CA flags, key usages and path lengths fit each position.
 	CheckChainCA = "chain-ca"
@@ -37,10 +36,53 @@ const (
 	CheckQEBinding = "qe-binding"
 	// CheckQEDebug: the quoting enclave is not a debug enclave.
 	CheckQEDebug = "qe-debug"
-	// CheckQuoteSignature: the attestation key signed header and body.
+	// CheckQuoteSignature: the attestation key signed header and body; the chip's
+	// key signed the report.
 	CheckQuoteSignature = "quote-signature"
 	// CheckDebug: the enclave is not a debug enclave. No policy can waive it.
 	CheckDebug = "debug"
+	// CheckCollateralMissing: collateral was stapled to the quote.
+	CheckCollateralMissing = "collateral-missing"
+	// CheckCollateralFormat: it has its members, and each has its form.
+	CheckCollateralFormat = "collateral-format"
+	// CheckCollateralChain: TCB signers under the quote's root, valid now.
+	CheckCollateralChain = "collateral-chain"
+	// CheckTCBSignature: the TCB info is signed.
+	CheckTCBSignature = "tcb-signature"
+	// CheckQEIdentitySignature: the QE identity is signed.
+	CheckQEIdentitySignature = "qe-identity-signature"
+	// CheckCollateralValidity: both documents are issued, and not overdue.
+	CheckCollateralValidity = "collateral-validity"
+	// CheckCRLMissing: both revocation lists are there.
+	CheckCRLMissing = "crl-missing"
+	// CheckCRLSignature: each list is issued and signed by its authority.
+	CheckCRLSignature = "crl-signature"
+	// CheckCRLValidity: both lists are current.
+	CheckCRLValidity = "crl-validity"
+	// CheckRevocation: no certificate is on a list.
+	CheckRevocation = "revocation"
+	// CheckCollateralAge: documents and lists are as young as the policy wants.
+	CheckCollateralAge = "collateral-age"
+	// CheckTCBEvaluation: the documents' evaluation number is not below the policy's.
+	CheckTCBEvaluation = "tcb-evaluation"
+	// CheckCollateralPlatform: the documents are about this TEE and processor family.
+	CheckCollateralPlatform = "collateral-platform"
+	// CheckQEIdentity: the quoting enclave is the one of the QE identity.
+	CheckQEIdentity = "qe-identity"
+	// CheckTDXModule: the TDX module is one that the TCB info names.
+	CheckTDXModule = "tdx-module"
+	// CheckTCBStatus: the policy accepts the merged TCB status.
+	CheckTCBStatus = "tcb-status"
+	// CheckAdvisories: no advisory stands against the platform that the policy
+	// does not allow.
+	CheckAdvisories = "advisories"
+	// CheckPlatform: the policy names the platform, or none.
+	CheckPlatform = "platform-id"
+	// CheckReportTCB: an SEV-SNP report's versions and chip are those of the key's
+	// certificate.
+	CheckReportTCB = "report-tcb"
+	// CheckMigration: no migration agent can move the guest's memory elsewhere.
+	CheckMigration = "migration"
 	// CheckMeasurement: the policy names the measurement, or signer, product
 	// and a minimum SVN that the enclave meets.
 	CheckMeasurement = "measurement"
@@ -48,15 +90,13 @@ const (
 	CheckReportData = "report-data"
 )
 
-// Names in Verdict.Unchecked: what a complete verification would also look at.
+// Names in Verdict.Unchecked.
 const (
-	// UncheckedCRL: no revocation list was consulted for any certificate.
-	UncheckedCRL = "crl"
-	// UncheckedTCB: the platform's TCB level was not rated.
-	UncheckedTCB = "tcb"
-	// UncheckedQEIdentity: the quoting enclave was not compared with Intel's
-	// published QE identity.
-	UncheckedQEIdentity = "qe-identity"
+	// UncheckedReportData: nobody said what the evidence has to be bound to, so it
+	// may belong to another conversation (VerifyUnbound, Examine).
+	UncheckedReportData = CheckReportData
+	// UncheckedMeasurement: any enclave was accepted (Examine).
+	UncheckedMeasurement = CheckMeasurement
 )
 
 // Values of Verdict.TEE.
@@ -99,14 +139,36 @@ type Verdict struct {
 	// certificate).
 	FMSPC [6]byte
 	PPID  [16]byte
-	// ValidUntil is the end of the chain's validity: the earliest NotAfter.
+	// PlatformID is the PPID or an SEV-SNP chip id, as in Policy.Platforms.
+	PlatformID []byte
+	// Status is the merged TCB status, of PlatformStatus, QEStatus and
+	// ModuleStatus (TDX modules with a version of their own); "" where there was
+	// nothing to rate by. Advisories are those of all three, sorted.
+	Status, PlatformStatus, QEStatus, ModuleStatus Status
+	Advisories                                     []string
+	// TCBDate is when the platform's level was current.
+	TCBDate time.Time
+	// TCBEvaluation is the evaluation number of the documents, the lower one.
+	TCBEvaluation uint32
+	// Terms are the parts of the evidence that age, in the order of the checks.
+	Terms []Term
+	// ValidUntil is the end of the first of Terms to end: from then on this
+	// evidence is refused.
 	ValidUntil time.Time
 	// Passed lists the codes of the checks that passed, in order.
 	Passed []string
-	// Unchecked names what this package did not evaluate (UncheckedCRL, ...).
+	// Unchecked names what was not compared (UncheckedReportData, ...).
 	Unchecked []string
 	// Check, Reason and Remedy repeat the Refusal; empty when accepted.
 	Check, Reason, Remedy string
+}
+
+// Term is the time for which a part of the evidence is good.
+type Term struct {
+	// Part names it in words.
+	Part string
+	// From and Until are its own; MaxAge of the policy, if any, has shortened Until.
+	From, Until time.Time
 }
 
 // Refusal is the error of a verification: the first check that failed.

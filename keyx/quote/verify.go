@@ -1,37 +1,92 @@
 package quote
 
 import (
-	"bytes"
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/sha256"
 	"crypto/x509"
-	"errors"
-	"fmt"
 	"math/big"
 	"time"
 )
 
 const remedyTampered = "the evidence was altered or forged: distrust the path it came by"
 
-// verification is the state of one Verify call.
+// Evidence is what a host shows for an enclave: nothing about it is known yet.
+type Evidence struct {
+	// Quote is a DCAP quote (SGX, TDX) or an SEV-SNP report.
+	Quote RawQuote
+	// Collateral is what the host has stapled to it: for DCAP quotes
+	// sgx_ql_qve_collateral_t as JSON, for SEV-SNP reports the chain and list of
+	// the chip's key (see docs/PROTOCOL.md).
+	Collateral []byte
+}
+
+// verification is the state of one verification.
 type verification struct {
 	policy     *Policy
-	reportData [64]byte
+	evidence   Evidence
+	reportData *[64]byte // nil: not compared
 	now        time.Time
+	verdict    *Verdict
+
 	quote      Quote
 	chain      chain
-	verdict    *Verdict
+	chainErr   error
+	pck        PCK
+	pckErr     error
+	collateral *collateral
+	// collateralErr tells what of the collateral could not be read.
+	collateralErr error
+	moduleErr     error
+}
+
+// step is one check under its code. A step that is moot for this evidence is
+// neither made nor told.
+type step struct {
+	check string
+	run   func(*verification) *Refusal
+	moot  func(*verification) bool // nil: never
 }
 
 // Verify checks evidence against the policy at the time now. reportData is what
 // the caller has computed itself that the enclave must have put into its report;
 // all 64 bytes are compared. The error is nil or a *Refusal; the Verdict is
 // filled in both cases.
-func (p Policy) Verify(raw RawQuote, reportData [64]byte, now time.Time) (Verdict, error) {
-	v := Verdict{Unchecked: []string{UncheckedCRL, UncheckedTCB, UncheckedQEIdentity}}
-	state := verification{policy: &p, reportData: reportData, now: now, verdict: &v}
-	if r := state.run(raw); r != nil {
+func (p Policy) Verify(e Evidence, reportData [64]byte, now time.Time) (Verdict, error) {
+	return p.verify(e, &reportData, now)
+}
+
+// VerifyUnbound is Verify without a comparison of report data: whether the
+// evidence is good, not whether it is about the one at the other end.
+// Verdict.Unchecked says so.
+func (p Policy) VerifyUnbound(e Evidence, now time.Time) (Verdict, error) {
+	return p.verify(e, nil, now)
+}
+
+// Examine is VerifyUnbound for any measurement under one of the roots (hardware or
+// simulated ones, not both), with DefaultStatuses: a look at evidence without a
+// policy. Nothing should be trusted for it.
+func Examine(e Evidence, roots []*x509.Certificate, now time.Time) (Verdict, error) {
+	p := Policy{anyTarget: true}
+	for _, c := range roots {
+		if c != nil && IsSimulationRoot(c) {
+			p.SimulatedRoots = append(p.SimulatedRoots, c)
+		} else {
+			p.Roots = append(p.Roots, c)
+		}
+	}
+	return p.verify(e, nil, now)
+}
+
+func (p Policy) verify(e Evidence, reportData *[64]byte, now time.Time) (Verdict, error) {
+	var v Verdict
+	s := verification{policy: &p, evidence: e, reportData: reportData, now: now, verdict: &v}
+	if p.anyTarget {
+		v.Unchecked = append(v.Unchecked, UncheckedMeasurement)
+	}
+	if reportData == nil {
+		v.Unchecked = append(v.Unchecked, UncheckedReportData)
+	}
+	if r := s.run(); r != nil {
 		v.Check, v.Reason, v.Remedy = r.Check, r.Reason, r.Remedy
 		return v, r
 	}
@@ -39,46 +94,33 @@ func (p Policy) Verify(raw RawQuote, reportData [64]byte, now time.Time) (Verdic
 	return v, nil
 }
 
-// run makes every check in order and stops at the first that fails.
-func (s *verification) run(raw RawQuote) *Refusal {
+// run reads everything, rates it, and makes every check in order up to the first
+// that fails.
+func (s *verification) run() *Refusal {
+	refusal := s.quote.parse(s.evidence.Quote)
+	if len(s.quote.Body) != 0 {
+		s.describe()
+	}
+	if refusal != nil {
+		return refusal
+	}
 	v := s.verdict
-	if r := s.quote.parse(raw); r != nil {
-		return r
-	}
-	v.Passed = append(make([]string, 0, 20), CheckFormat, CheckVersion, CheckCertType)
-	s.describe()
-	chain, err := parseChain(s.quote.CertData)
-	if err != nil {
-		return &Refusal{Check: CheckChainFormat, Reason: "certificate chain: " + err.Error(), Remedy: remedyTampered, Err: err}
-	}
-	v.Passed = append(v.Passed, CheckChainFormat)
-	s.chain = chain
-	v.Simulated = IsSimulationRoot(chain[posRoot])
-	v.ValidUntil = chain.validUntil()
-	for _, step := range [...]struct {
-		check string
-		run   func(*verification) *Refusal
-	}{
-		{CheckPolicy, (*verification).checkPolicy},
-		{CheckChainRoot, (*verification).checkRoot},
-		{CheckChainKey, (*verification).checkKeys},
-		{CheckChainCA, (*verification).checkFlags},
-		{CheckChainSignature, (*verification).checkChainSignatures},
-		{CheckChainValidity, (*verification).checkValidity},
-		{CheckPCKExtension, (*verification).checkPCK},
-		{CheckQESignature, (*verification).checkQESignature},
-		{CheckQEBinding, (*verification).checkQEBinding},
-		{CheckQEDebug, (*verification).checkQEDebug},
-		{CheckQuoteSignature, (*verification).checkQuoteSignature},
-		{CheckDebug, (*verification).checkDebug},
-		{CheckMeasurement, (*verification).checkMeasurement},
-		{CheckReportData, (*verification).checkReportData},
-	} {
-		if r := step.run(s); r != nil {
-			r.Check = step.check
-			return r
+	v.Passed = append(make([]string, 0, 40), CheckFormat, CheckVersion, CheckCertType)
+	s.gather()
+	s.rate()
+	for _, steps := range [...][]step{chainSteps(), quoteSteps(), collateralSteps(), policySteps()} {
+		for _, step := range steps {
+			if step.moot != nil && step.moot(s) {
+				continue
+			}
+			if r := step.run(s); r != nil {
+				r.Check = step.check
+				return r
+			}
+			if step.check != CheckCollateralMissing && step.check != CheckCRLMissing { // what follows has it
+				v.Passed = append(v.Passed, step.check)
+			}
 		}
-		v.Passed = append(v.Passed, step.check)
 	}
 	return nil
 }
@@ -106,155 +148,93 @@ func (v *Verdict) describeTD(r TDReport) {
 	}
 }
 
-func (s *verification) checkPolicy() *Refusal {
-	if err := s.policy.validate(); err != nil {
-		return &Refusal{Reason: "the policy accepts nothing: " + err.Error(), Remedy: "correct the policy", Err: err}
-	}
-	return nil
-}
-
-func (s *verification) checkRoot() *Refusal {
-	root := s.chain[posRoot].Raw
-	same := func(c *x509.Certificate) bool { return bytes.Equal(c.Raw, root) }
-	for _, list := range [2][]*x509.Certificate{s.policy.Roots, s.policy.SimulatedRoots} {
-		for _, c := range list {
-			if same(c) {
-				return nil
-			}
-		}
-	}
-	if s.verdict.Simulated {
-		return &Refusal{
-			Reason: "the evidence is simulated, and the policy does not name its simulation root",
-			Remedy: "use an enclave on hardware; for a development setup only, name the root under simulated_roots",
-		}
-	}
-	return &Refusal{
-		Reason: "the chain ends in a root certificate that the policy does not name",
-		Remedy: "check that the policy's roots hold the hardware maker's root certificate; otherwise the evidence is forged",
-	}
-}
-
-// chainStep words the failures of the chain checks.
-func chainStep(err error, remedy string) *Refusal {
-	if err == nil {
-		return nil
-	}
-	return &Refusal{Reason: err.Error(), Remedy: remedy, Err: err}
-}
-
-func (s *verification) checkKeys() *Refusal {
-	return chainStep(s.chain.checkKeys(), remedyTampered)
-}
-
-func (s *verification) checkFlags() *Refusal {
-	return chainStep(s.chain.checkFlags(), remedyTampered)
-}
-
-func (s *verification) checkChainSignatures() *Refusal {
-	return chainStep(s.chain.checkSignatures(), remedyTampered)
-}
-
-func (s *verification) checkValidity() *Refusal {
-	return chainStep(s.chain.checkValidity(s.now), "check this machine's clock; otherwise let the enclave's host renew its platform's certificates")
-}
-
-func (s *verification) checkPCK() *Refusal {
-	pck, err := parsePCK(s.chain[posPCK])
-	if err == nil {
-		s.verdict.FMSPC, s.verdict.PPID = pck.FMSPC, pck.PPID
-	}
-	return chainStep(err, remedyTampered)
-}
-
-func (s *verification) checkQESignature() *Refusal {
-	if !verifyP256(p256Key(s.chain[posPCK]), s.quote.QEReport[:], &s.quote.QESignature) {
-		return &Refusal{Reason: "the platform's key did not sign the quoting enclave's report", Remedy: remedyTampered}
-	}
-	return nil
-}
-
-func (s *verification) checkQEBinding() *Refusal {
-	h := sha256.New()
-	h.Write(s.quote.AttestationKey[:])
-	h.Write(s.quote.QEAuth)
-	var want [64]byte
-	h.Sum(want[:0])
-	if s.quote.QEReport.Fields().ReportData != want {
-		return &Refusal{Reason: "the quoting enclave vouches for another attestation key", Remedy: remedyTampered}
-	}
-	return nil
-}
-
-func (s *verification) checkQEDebug() *Refusal {
-	if s.quote.QEReport.Debug() {
-		return &Refusal{
-			Reason: "the quoting enclave is a debug enclave: its host can sign anything",
-			Remedy: "install the released quoting enclave on the enclave's host",
-		}
-	}
-	return nil
-}
-
-func (s *verification) checkQuoteSignature() *Refusal {
-	point := append([]byte{4}, s.quote.AttestationKey[:]...) // SEC 1: uncompressed
-	key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
-	if err == nil && !verifyP256(key, s.quote.SignedBytes(), &s.quote.Signature) {
-		err = errors.New("signature does not verify")
-	}
-	if err != nil {
-		return &Refusal{Reason: "the attestation key did not sign this quote", Remedy: remedyTampered, Err: err}
-	}
-	return nil
-}
-
-func (s *verification) checkDebug() *Refusal {
-	if s.verdict.Debug {
-		return &Refusal{
-			Reason: "the enclave runs in debug mode: its host can read and alter it",
-			Remedy: "run the release build of the enclave; no policy accepts debug enclaves",
-		}
-	}
-	return nil
-}
-
-func (s *verification) checkMeasurement() *Refusal {
+// gather parses chain, PCK extension and collateral. What cannot be read is an
+// error of the check that needs it.
+func (s *verification) gather() {
 	v := s.verdict
-	for _, m := range s.policy.Measurements {
-		if bytes.Equal(m[:], v.Measurement) {
-			return nil
+	if s.chain, s.chainErr = parseChain(s.quote.CertData); s.chainErr == nil {
+		v.Simulated = IsSimulationRoot(s.chain[posRoot])
+		s.term("certificate chain of the platform", s.chain.validFrom(), s.chain.validUntil(), 0)
+		if s.pck, s.pckErr = parsePCK(s.chain[posPCK]); s.pckErr == nil {
+			v.FMSPC, v.PPID, v.PlatformID = s.pck.FMSPC, s.pck.PPID, s.pck.PPID[:]
 		}
 	}
-	oldest := -1
-	for _, rule := range s.policy.Signers {
-		if !bytes.Equal(rule.Signer[:], v.Signer) || rule.Product != v.ProductID {
-			continue
-		}
-		if v.SVN >= rule.MinSVN {
-			return nil
-		}
-		oldest = int(rule.MinSVN)
+	if len(s.evidence.Collateral) == 0 {
+		return
 	}
-	if oldest >= 0 {
-		return &Refusal{
-			Reason: fmt.Sprintf("security version %d of the enclave, the policy wants %d", v.SVN, oldest),
-			Remedy: "update the enclave",
-		}
+	s.collateral, s.collateralErr = parseCollateral(s.evidence.Collateral)
+	c := s.collateral
+	if c == nil {
+		return
 	}
-	return &Refusal{
-		Reason: fmt.Sprintf("the policy names neither measurement %x nor its signer with product %d", v.Measurement, v.ProductID),
-		Remedy: "compare the measurement with that of the build you trust, and only then add it to the policy",
+	age := s.policy.MaxCollateralAge
+	tcb, qe := c.tcbDoc.chain[0], c.qeDoc.chain[0]
+	if tcb != nil {
+		s.term("certificate of the TCB signer", tcb.NotBefore, tcb.NotAfter, 0)
+	}
+	if qe != nil && (tcb == nil || !qe.Equal(tcb)) {
+		s.term("certificate of the QE identity's signer", qe.NotBefore, qe.NotAfter, 0)
+	}
+	if c.tcb != nil {
+		s.term("TCB info", c.tcb.issueDate, c.tcb.nextUpdate, age)
+	}
+	if c.qe != nil {
+		s.term("QE identity", c.qe.issueDate, c.qe.nextUpdate, age)
+	}
+	if c.rootCRL != nil {
+		s.term("revocation list of the root", c.rootCRL.ThisUpdate, c.rootCRL.NextUpdate, s.policy.MaxRootCRLAge)
+	}
+	if c.pckCRL != nil {
+		s.term("revocation list of platforms", c.pckCRL.ThisUpdate, c.pckCRL.NextUpdate, age)
 	}
 }
 
-func (s *verification) checkReportData() *Refusal {
-	if s.verdict.ReportData != s.reportData {
-		return &Refusal{
-			Reason: "the enclave's report is bound to other keys or another configuration than the expected ones",
-			Remedy: "compare the domain file (name, authorities, endorsers, revocation) with the enclave's; otherwise somebody sits in between",
-		}
+// term notes what ages, and what of it ends first.
+func (s *verification) term(part string, from, until time.Time, maxAge time.Duration) {
+	if end := from.Add(maxAge); maxAge > 0 && end.Before(until) {
+		until = end
 	}
-	return nil
+	v := s.verdict
+	v.Terms = append(v.Terms, Term{part, from, until})
+	if v.ValidUntil.IsZero() || until.Before(v.ValidUntil) {
+		v.ValidUntil = until
+	}
+}
+
+// rate finds the TCB statuses, as far as the collateral could be read, whatever
+// the checks will say.
+func (s *verification) rate() {
+	c, v := s.collateral, s.verdict
+	if c == nil || s.chainErr != nil || s.pckErr != nil {
+		return
+	}
+	var parts []Status
+	var advisories [][]string
+	add := func(r rating) Status {
+		if r.status != "" {
+			parts, advisories = append(parts, r.status), append(advisories, r.advisories)
+		}
+		return r.status
+	}
+	if c.tcb != nil {
+		var tee *[tcbComponents]uint8
+		if s.quote.TEE == TEETypeTDX {
+			report := ParseTDReport(s.quote.Body)
+			tee = &report.TEETCBSVN
+			var module rating
+			module, s.moduleErr = c.tcb.rateModule(&report)
+			v.ModuleStatus = add(module)
+		}
+		platform := c.tcb.rate(&s.pck, tee)
+		v.PlatformStatus, v.TCBDate, v.TCBEvaluation = add(platform), platform.date, c.tcb.evaluation
+	}
+	if c.qe != nil {
+		v.QEStatus = add(rateSVN(c.qe.levels, s.quote.QEReport.Fields().SVN))
+	}
+	if c.tcb != nil && c.qe != nil {
+		v.TCBEvaluation = min(c.tcb.evaluation, c.qe.evaluation)
+		v.Status, v.Advisories = mergeStatus(parts...), mergeAdvisories(advisories...)
+	}
 }
 
 // verifyP256 checks a raw signature r || s over the SHA-256 of msg.

@@ -72,17 +72,20 @@ func rawQuote(t testing.TB, p *sim.Platform) []byte {
 // attempt is one verification; cases alter it before it is made.
 type attempt struct {
 	raw        []byte
+	collateral []byte
 	policy     quote.Policy
 	reportData [64]byte
 	now        time.Time
 }
 
 func newAttempt(t testing.TB, p *sim.Platform) attempt {
-	return attempt{rawQuote(t, p), p.Policy(), reportData(), start()}
+	raw, collateral, err := p.Quote(reportData())
+	require.NoError(t, err)
+	return attempt{raw, collateral, p.Policy(), reportData(), start()}
 }
 
 func (a attempt) verify() (quote.Verdict, error) {
-	return a.policy.Verify(a.raw, a.reportData, a.now)
+	return a.policy.Verify(quote.Evidence{Quote: a.raw, Collateral: a.collateral}, a.reportData, a.now)
 }
 
 // requireRefused wants a refusal by one check, told alike by error and verdict.
@@ -108,18 +111,20 @@ func TestAccepted(t *testing.T) {
 		Accepted: true, TEE: quote.TEESGX, Simulated: true,
 		Measurement: v.Measurement, Signer: v.Signer, ProductID: 7, SVN: 9,
 		ReportData: reportData(), FMSPC: [6]byte([]byte("SCBR\x00\x01")), PPID: v.PPID,
-		ValidUntil: start().AddDate(7, 0, 0), Passed: v.Passed,
-		Unchecked: []string{quote.UncheckedCRL, quote.UncheckedTCB, quote.UncheckedQEIdentity},
+		ValidUntil: start().Add(sim.CollateralLife - time.Hour), Passed: v.Passed, Terms: v.Terms,
+		PlatformID: v.PPID[:], TCBDate: v.TCBDate, TCBEvaluation: sim.Evaluation,
+		Status: quote.StatusUpToDate, PlatformStatus: quote.StatusUpToDate, QEStatus: quote.StatusUpToDate,
 	}, v)
 	require.Equal(t, measurement(), [32]byte(v.Measurement))
 	require.Equal(t, sim.DefaultSigner(), [32]byte(v.Signer))
 	require.NotZero(t, v.PPID)
-	require.Len(t, v.Passed, 18)
+	require.Len(t, v.Passed, 33)
+	require.Len(t, v.Terms, 6)
 }
 
 func TestAcceptedAtTheEdges(t *testing.T) {
 	p := newSim(t, 1, sim.Config{})
-	for _, now := range []time.Time{start().Add(-time.Hour), start(), start().AddDate(7, 0, 0)} {
+	for _, now := range []time.Time{start().Add(-time.Hour), start(), start().Add(sim.CollateralLife - time.Hour)} {
 		a := newAttempt(t, p)
 		a.now = now
 		_, err := a.verify()
@@ -226,6 +231,10 @@ func negatives(t *testing.T) map[string]struct {
 		"TDX of version 3":     {quote.CheckVersion, func(a *attempt) { a.raw[4] = 0x81 }},
 		"key type P-384":       {quote.CheckVersion, func(a *attempt) { a.raw[2] = 3 }},
 		"other vendor":         {quote.CheckVersion, func(a *attempt) { a.raw[12] ^= 1 }},
+		"no collateral":        {quote.CheckCollateralMissing, func(a *attempt) { a.collateral = nil }},
+		"collateral too long":  {quote.CheckCollateralFormat, func(a *attempt) { a.collateral = append(a.collateral, make([]byte, quote.MaxCollateralBytes)...) }},
+		"collateral no JSON":   {quote.CheckCollateralFormat, func(a *attempt) { a.collateral = a.raw }},
+		"collateral two texts": {quote.CheckCollateralFormat, func(a *attempt) { a.collateral = append(a.collateral, a.collateral...) }},
 		"zero policy":          {quote.CheckPolicy, func(a *attempt) { a.policy = quote.Policy{} }},
 		"no roots":             {quote.CheckPolicy, func(a *attempt) { a.policy.SimulatedRoots = nil }},
 		"no measurement":       {quote.CheckPolicy, func(a *attempt) { a.policy.Measurements = nil }},
@@ -289,6 +298,12 @@ func TestEveryCheckRefuses(t *testing.T) {
 	for _, c := range negatives(t) {
 		refused[c.check] = true
 	}
+	for _, c := range collateralFaults() {
+		refused[c.check] = true
+	}
+	for _, c := range policyConditions(t) {
+		refused[c.check] = true
+	}
 	v, err := newAttempt(t, newSim(t, 1, sim.Config{})).verify()
 	require.NoError(t, err)
 	for _, check := range v.Passed {
@@ -313,14 +328,14 @@ func TestVerdictIsFilledWhenRefused(t *testing.T) {
 	require.True(t, v.Simulated)
 	require.Equal(t, measurement(), [32]byte(v.Measurement))
 	require.Equal(t, [2]uint16{3, 4}, [2]uint16{v.ProductID, v.SVN})
-	require.Equal(t, start().AddDate(7, 0, 0), v.ValidUntil)
+	require.Equal(t, start().AddDate(7, 0, 0), v.Terms[0].Until)
+	require.Equal(t, quote.StatusUpToDate, v.Status)
 	require.Contains(t, v.Passed, quote.CheckQuoteSignature)
-	require.Contains(t, v.Unchecked, quote.UncheckedCRL)
 }
 
 func intelRoots(t testing.TB) []*x509.Certificate {
 	t.Helper()
-	b, err := os.ReadFile("testdata/intel_sgx_root_ca.pem")
+	b, err := os.ReadFile("testdata/real/common/intel_sgx_root_ca.pem")
 	require.NoError(t, err)
 	block, _ := pem.Decode(b)
 	c, err := x509.ParseCertificate(block.Bytes)

@@ -3,7 +3,7 @@ package wire
 import "encoding/binary"
 
 // Next decodes the first frame of buf. It returns ErrShort while buf does not hold a whole frame, and an *Error with
-// FrameTooLarge as soon as the length field exceeds limit (MaxHandshakeFrame before the session is confirmed, MaxFrame after),
+// FrameTooLarge as soon as the length field exceeds limit (MaxHandshakeFrame or MaxRequestFrame before the session is confirmed, MaxFrame after),
 // so that a caller never buffers more than limit + 4 bytes for one frame. Any other fault is an *Error with BadFrame; no
 // decoding goes on after either. rest is what follows the frame.
 func Next(buf []byte, limit int) (f Frame, rest []byte, err error) {

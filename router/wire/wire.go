@@ -22,9 +22,12 @@ const (
 	// MaxFrame bounds the length field of any frame: large enough for a flush of MaxPayloads small publications, small
 	// enough that one connection cannot hold much memory with an incomplete frame.
 	MaxFrame = 1 << 20
-	// MaxHandshakeFrame bounds a frame before the session is confirmed. Message 2 carries the statement with quote and
-	// collateral (below 16 KiB), message 3 a grant (keyx.MaxGrantBytes 16 KiB) and an X-Wing ciphertext (1,120 B).
-	MaxHandshakeFrame = 32 << 10
+	// MaxHandshakeFrame bounds a router's frame before the session is confirmed: message 2 carries the statement with
+	// quote (12 KiB) and collateral (40 KiB).
+	MaxHandshakeFrame = 64 << 10
+	// MaxRequestFrame bounds a client's frame before the session is confirmed: message 3 carries a grant
+	// (keyx.MaxGrantBytes 16 KiB) and an X-Wing ciphertext (1,120 B).
+	MaxRequestFrame = 32 << 10
 	// MaxPayloads bounds the payloads that belong to one blob; it equals the headers or envelopes of one sealed message.
 	MaxPayloads = 1024
 	// MaxDelivery bounds the payload bytes that belong to one delivery blob over all its frames (see TypePayloads).

@@ -45,14 +45,14 @@ const (
 // Create makes a new simulated platform: keys from rand, certificates valid from
 // now on. The result holds private keys; see Files.
 func Create(rand io.Reader, now time.Time) (Files, error) {
-	m, err := newMachine(rand, now, FlawNone)
+	m, err := newMachine(rand, now, FlawNone, Variant{})
 	if err != nil {
 		return nil, fmt.Errorf("sim: create: %w", err)
 	}
 	return m.files()
 }
 
-func newMachine(rand io.Reader, now time.Time, flaw Flaw) (*machine, error) {
+func newMachine(rand io.Reader, now time.Time, flaw Flaw, v Variant) (*machine, error) {
 	var m machine
 	for i := range m.keys {
 		key, err := generateKey(rand, flaw.curve(i))
@@ -68,7 +68,7 @@ func newMachine(rand io.Reader, now time.Time, flaw Flaw) (*machine, error) {
 	if _, err := io.ReadFull(rand, auth); err != nil {
 		return nil, err
 	}
-	e, err := newEvidence(m.keys[keyPCK], m.keys[keyAttestation], auth, flaw)
+	e, err := newEvidence(m.keys[keyPCK], m.keys[keyAttestation], auth, flaw, v)
 	m.evidence = e
 	return &m, err
 }

@@ -44,7 +44,7 @@ func cpuSVN() [16]byte { return [16]byte{12, 12, 3, 3, 255, 255, 1} }
 
 // newEvidence makes the quoting enclave's report over an attestation key and has
 // it signed with the PCK key.
-func newEvidence(pck, attestation *ecdsa.PrivateKey, auth []byte, flaw Flaw) (qeEvidence, error) {
+func newEvidence(pck, attestation *ecdsa.PrivateKey, auth []byte, flaw Flaw, v Variant) (qeEvidence, error) {
 	e := qeEvidence{auth: auth}
 	var err error
 	if e.attestationKey, err = rawPublicKey(&attestation.PublicKey); err != nil {
@@ -59,6 +59,12 @@ func newEvidence(pck, attestation *ecdsa.PrivateKey, auth []byte, flaw Flaw) (qe
 		ProductID:   qeProduct,
 		SVN:         qeSVN,
 		ReportData:  e.binding(),
+	}
+	if v.TDX {
+		f.ProductID = productTDQE
+	}
+	if v.QEReport != nil {
+		v.QEReport(&f)
 	}
 	flaw.inQEReport(&f)
 	e.report = quote.NewReport(f)

@@ -16,8 +16,8 @@ const (
 	// FileRoot is the simulation root certificate (PEM), the only public file
 	// that others need.
 	FileRoot = "root.pem"
-	// FileRootKey and FileIntermediateKey are the CA keys (PKCS #8, PEM). Quotes
-	// do not need them; renewing certificates does.
+	// FileRootKey and FileIntermediateKey are the CA keys (PKCS #8, PEM), which sign
+	// collateral.
 	FileRootKey         = "root.key"
 	FileIntermediateKey = "intermediate.key"
 	// FileChain is the chain every quote carries: PCK, intermediate, root (PEM).
@@ -61,6 +61,7 @@ type fileSet struct {
 	chainPEM       []byte
 	attestationKey *ecdsa.PrivateKey
 	evidence       qeEvidence
+	publisher      *publisher
 }
 
 func (m *machine) files() (Files, error) {
@@ -115,8 +116,41 @@ func parseFiles(f Files) (*fileSet, error) {
 	if public, err := rawPublicKey(&key.PublicKey); err != nil || public != e.attestationKey {
 		return nil, fmt.Errorf("sim: %s is not the key of %s", FileAttestationKey, FileQE)
 	}
-	set := fileSet{root: root, chainPEM: bytes.Clone(f[FileChain]), attestationKey: key, evidence: e}
+	p, err := parsePublisher(f)
+	if err != nil {
+		return nil, err
+	}
+	set := fileSet{root: root, chainPEM: bytes.Clone(f[FileChain]), attestationKey: key, evidence: e, publisher: p}
 	return &set, nil
+}
+
+// parsePublisher reads what signs collateral.
+func parsePublisher(f Files) (*publisher, error) {
+	var chain [3]*x509.Certificate
+	rest := f[FileChain]
+	for i := range chain {
+		block, tail := pem.Decode(rest)
+		if block == nil {
+			return nil, fmt.Errorf("sim: %s has not %d certificates", FileChain, len(chain))
+		}
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("sim: %s: %w", FileChain, err)
+		}
+		chain[i], rest = c, tail
+	}
+	var keys [3]*ecdsa.PrivateKey
+	for i, name := range [...]string{FilePCKKey, FileIntermediateKey, FileRootKey} {
+		key, err := parseKey(f[name])
+		if err != nil {
+			return nil, fmt.Errorf("sim: %s: %w", name, err)
+		}
+		if !key.PublicKey.Equal(chain[i].PublicKey) {
+			return nil, fmt.Errorf("sim: %s is not the key of its certificate in %s", name, FileChain)
+		}
+		keys[i] = key
+	}
+	return newPublisher(chain, keys[2], keys[1], keys[0])
 }
 
 func parseRoot(b []byte) (*x509.Certificate, error) {

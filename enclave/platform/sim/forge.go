@@ -74,15 +74,34 @@ func Flaws() []Flaw {
 // Forge makes a simulated platform whose evidence has one flaw. Policy of the
 // result names its root and measurement, so that nothing but the flaw is wrong.
 func Forge(rand io.Reader, now time.Time, cfg Config, flaw Flaw) (*Platform, error) {
-	m, err := newMachine(rand, now, flaw)
+	return forge(rand, now, cfg, flaw, Variant{})
+}
+
+// ForgeVariant makes a simulated platform of another kind, or with other
+// collateral, than Create does.
+func ForgeVariant(rand io.Reader, now time.Time, cfg Config, v Variant) (*Platform, error) {
+	return forge(rand, now, cfg, FlawNone, v)
+}
+
+func forge(rand io.Reader, now time.Time, cfg Config, flaw Flaw, v Variant) (*Platform, error) {
+	m, err := newMachine(rand, now, flaw, v)
 	if err != nil {
 		return nil, fmt.Errorf("sim: forge: %w", err)
 	}
-	set := fileSet{root: m.certs[2], chainPEM: flaw.chain(m), attestationKey: m.keys[keyAttestation], evidence: m.evidence}
+	publisher, err := newPublisher(m.certs, m.keys[keyRoot], m.keys[keyIntermediate], m.keys[keyPCK])
+	if err != nil {
+		return nil, fmt.Errorf("sim: forge: %w", err)
+	}
+	set := fileSet{
+		root: m.certs[2], chainPEM: flaw.chain(m), attestationKey: m.keys[keyAttestation], evidence: m.evidence, publisher: publisher,
+	}
 	if flaw == FlawOtherAttestationKey {
 		set.attestationKey = m.keys[keyPCK]
 	}
-	return newPlatform(&set, cfg, flaw)
+	if cfg.Now == nil {
+		cfg.Now = func() time.Time { return now }
+	}
+	return newPlatform(&set, cfg, flaw, v)
 }
 
 func (f Flaw) curve(key int) elliptic.Curve {

@@ -26,6 +26,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"sync"
+	"time"
 
 	"github.com/scbr/scbr/enclave/platform"
 	"github.com/scbr/scbr/keyx/quote"
@@ -42,6 +44,8 @@ type Config struct {
 	Product, SVN uint16
 	// Debug sets the debug flag in every quote. Every verifier refuses those.
 	Debug bool
+	// Now is the clock that collateral is issued by; nil means time.Now.
+	Now func() time.Time
 }
 
 // DefaultSigner is MRSIGNER of enclaves that name none.
@@ -57,6 +61,13 @@ type Platform struct {
 	chainPEM []byte
 	key      *ecdsa.PrivateKey // signs quotes; the attestation key, unless forging
 	flaw     Flaw
+	variant  Variant
+
+	publisher *publisher
+	mu        sync.Mutex
+	// collateral was published at issued; both are guarded by mu.
+	collateral []byte
+	issued     time.Time
 }
 
 // Load makes a Platform of the files of Create. It refuses incomplete files and
@@ -66,16 +77,17 @@ func Load(files Files, cfg Config) (*Platform, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newPlatform(set, cfg, FlawNone)
+	return newPlatform(set, cfg, FlawNone, Variant{})
 }
 
-func newPlatform(set *fileSet, cfg Config, flaw Flaw) (*Platform, error) {
+func newPlatform(set *fileSet, cfg Config, flaw Flaw, variant Variant) (*Platform, error) {
 	if cfg.Measurement == [32]byte{} {
 		return nil, errors.New("sim: no measurement")
 	}
 	if cfg.Signer == [32]byte{} {
 		cfg.Signer = DefaultSigner()
 	}
+	cfg.Now = cfg.clock()
 	return &Platform{
 		cfg:      cfg,
 		root:     set.root,
@@ -83,6 +95,9 @@ func newPlatform(set *fileSet, cfg Config, flaw Flaw) (*Platform, error) {
 		chainPEM: set.chainPEM,
 		key:      set.attestationKey,
 		flaw:     flaw,
+		variant:  variant,
+
+		publisher: set.publisher,
 	}, nil
 }
 
@@ -91,10 +106,18 @@ func (p *Platform) Root() *x509.Certificate { return p.root }
 
 // Policy accepts exactly this platform's root and this enclave's measurement.
 func (p *Platform) Policy() quote.Policy {
-	return quote.Policy{
-		SimulatedRoots: []*x509.Certificate{p.root},
-		Measurements:   [][32]byte{p.cfg.Measurement},
+	policy := quote.Policy{SimulatedRoots: []*x509.Certificate{p.root}}
+	if p.variant.TDX {
+		r := p.variant.report([64]byte{})
+		rule := quote.TDRule{MRTD: r.MRTD}
+		for i := range r.RTMR {
+			rule.RTMR[i] = &r.RTMR[i]
+		}
+		policy.TDs = []quote.TDRule{rule}
+		return policy
 	}
+	policy.Measurements = [][32]byte{p.cfg.Measurement}
+	return policy
 }
 
 // Info implements platform.Platform.
@@ -110,9 +133,23 @@ func (p *Platform) Info() platform.Info {
 	}
 }
 
-// Quote implements platform.Platform. There is no collateral: the verifier
-// evaluates none so far, and says so.
+// Quote implements platform.Platform. The collateral is the maker's own, issued
+// when it is asked for, at most an hour ago.
 func (p *Platform) Quote(reportData [64]byte) (raw, collateral []byte, err error) {
+	if collateral, err = p.fresh(); err != nil {
+		return nil, nil, err
+	}
+	q := p.newQuote(reportData)
+	p.flaw.beforeSigning(&q)
+	if q.Signature, err = signRaw(p.key, q.SignedBytes()); err != nil {
+		return nil, nil, fmt.Errorf("sim: sign quote: %w", err)
+	}
+	p.flaw.afterSigning(&q)
+	return q.AppendBinary(nil), collateral, nil
+}
+
+// newQuote is a quote without its signature.
+func (p *Platform) newQuote(reportData [64]byte) quote.Quote {
 	attributes := uint64(quote.AttributeInit | quote.AttributeMode64)
 	if p.cfg.Debug {
 		attributes |= quote.AttributeDebug
@@ -141,12 +178,8 @@ func (p *Platform) Quote(reportData [64]byte) (raw, collateral []byte, err error
 			ReportData:  reportData,
 		}).Bytes(),
 	}
-	p.flaw.beforeSigning(&q)
-	if q.Signature, err = signRaw(p.key, q.SignedBytes()); err != nil {
-		return nil, nil, fmt.Errorf("sim: sign quote: %w", err)
-	}
-	p.flaw.afterSigning(&q)
-	return q.AppendBinary(nil), nil, nil
+	p.variant.apply(&q, reportData)
+	return q
 }
 
 var _ platform.Platform = (*Platform)(nil)

@@ -30,7 +30,7 @@ func create(t testing.TB, seed byte) sim.Files {
 func TestCreateLoadQuote(t *testing.T) {
 	f := create(t, 1)
 	require.Len(t, f, len(sim.FileNames()))
-	cfg := sim.Config{Measurement: [32]byte{1}, Signer: [32]byte{2}, Product: 3, SVN: 4}
+	cfg := sim.Config{Measurement: [32]byte{1}, Signer: [32]byte{2}, Product: 3, SVN: 4, Now: start}
 	p, err := sim.Load(f, cfg)
 	require.NoError(t, err)
 	require.Equal(t, platform.Info{
@@ -40,11 +40,13 @@ func TestCreateLoadQuote(t *testing.T) {
 
 	raw, collateral, err := p.Quote([64]byte{5})
 	require.NoError(t, err)
-	require.Nil(t, collateral)
-	v, err := p.Policy().Verify(raw, [64]byte{5}, start())
+	require.NotEmpty(t, collateral)
+	v, err := p.Policy().Verify(quote.Evidence{Quote: raw, Collateral: collateral}, [64]byte{5}, start())
 	require.NoError(t, err)
 	require.True(t, v.Accepted && v.Simulated && !v.Debug)
-	require.Equal(t, cfg, sim.Config{Measurement: [32]byte(v.Measurement), Signer: [32]byte(v.Signer), Product: v.ProductID, SVN: v.SVN})
+	require.Equal(t, cfg.Measurement, [32]byte(v.Measurement))
+	require.Equal(t, cfg.Signer, [32]byte(v.Signer))
+	require.Equal(t, [2]uint16{3, 4}, [2]uint16{v.ProductID, v.SVN})
 }
 
 func TestDeterministic(t *testing.T) {
@@ -52,7 +54,7 @@ func TestDeterministic(t *testing.T) {
 	require.NotEqual(t, create(t, 1), create(t, 2))
 	quotes := make([][]byte, 2)
 	for i := range quotes {
-		p, err := sim.Load(create(t, 1), sim.Config{Measurement: [32]byte{1}})
+		p, err := sim.Load(create(t, 1), sim.Config{Measurement: [32]byte{1}, Now: start})
 		require.NoError(t, err)
 		quotes[i], _, err = p.Quote([64]byte{5})
 		require.NoError(t, err)
@@ -61,26 +63,26 @@ func TestDeterministic(t *testing.T) {
 }
 
 func TestDebugIsQuotedAndRefused(t *testing.T) {
-	p, err := sim.Load(create(t, 1), sim.Config{Measurement: [32]byte{1}, Debug: true})
+	p, err := sim.Load(create(t, 1), sim.Config{Measurement: [32]byte{1}, Debug: true, Now: start})
 	require.NoError(t, err)
 	require.True(t, p.Info().Debug)
-	raw, _, err := p.Quote([64]byte{})
+	raw, collateral, err := p.Quote([64]byte{})
 	require.NoError(t, err)
-	v, err := p.Policy().Verify(raw, [64]byte{}, start())
+	v, err := p.Policy().Verify(quote.Evidence{Quote: raw, Collateral: collateral}, [64]byte{}, start())
 	require.Error(t, err)
 	require.Equal(t, quote.CheckDebug, v.Check)
 }
 
 // TestNoPlatformVouchesForAnother: equal names, other keys.
 func TestNoPlatformVouchesForAnother(t *testing.T) {
-	a, err := sim.Load(create(t, 1), sim.Config{Measurement: [32]byte{1}})
+	a, err := sim.Load(create(t, 1), sim.Config{Measurement: [32]byte{1}, Now: start})
 	require.NoError(t, err)
-	b, err := sim.Load(create(t, 2), sim.Config{Measurement: [32]byte{1}})
+	b, err := sim.Load(create(t, 2), sim.Config{Measurement: [32]byte{1}, Now: start})
 	require.NoError(t, err)
 	require.Equal(t, a.Root().RawSubject, b.Root().RawSubject)
-	raw, _, err := a.Quote([64]byte{})
+	raw, collateral, err := a.Quote([64]byte{})
 	require.NoError(t, err)
-	v, err := b.Policy().Verify(raw, [64]byte{}, start())
+	v, err := b.Policy().Verify(quote.Evidence{Quote: raw, Collateral: collateral}, [64]byte{}, start())
 	require.Error(t, err)
 	require.Equal(t, quote.CheckChainRoot, v.Check)
 }
@@ -108,7 +110,7 @@ func TestStandardChain(t *testing.T) {
 
 func TestLoadRefuses(t *testing.T) {
 	good, other := create(t, 1), create(t, 2)
-	cfg := sim.Config{Measurement: [32]byte{1}}
+	cfg := sim.Config{Measurement: [32]byte{1}, Now: start}
 	for _, name := range sim.FileNames() {
 		f := copyFiles(good)
 		delete(f, name)
@@ -154,7 +156,7 @@ func TestErrorsKeepKeys(t *testing.T) {
 	f := copyFiles(create(t, 1))
 	secret := "c2VjcmV0IGtleSBtYXRlcmlhbA=="
 	f[sim.FileAttestationKey] = []byte("-----BEGIN PRIVATE KEY-----\n" + secret + "\n-----END PRIVATE KEY-----\n")
-	_, err := sim.Load(f, sim.Config{Measurement: [32]byte{1}})
+	_, err := sim.Load(f, sim.Config{Measurement: [32]byte{1}, Now: start})
 	require.ErrorContains(t, err, sim.FileAttestationKey)
 	require.False(t, strings.Contains(err.Error(), secret))
 }
