@@ -106,6 +106,9 @@ func Kind(raw []byte) string {
 	if version >= Version3 && version <= Version5 && keyType == KeyTypeP256 && (tee == TEETypeSGX || tee == TEETypeTDX) {
 		return "DCAP quote"
 	}
+	if isSNP(raw) {
+		return "SEV-SNP report"
+	}
 	return ""
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"math/big"
+	"slices"
 	"time"
 )
 
@@ -37,6 +38,8 @@ type verification struct {
 	// collateralErr tells what of the collateral could not be read.
 	collateralErr error
 	moduleErr     error
+
+	snp snpState
 }
 
 // step is one check under its code. A step that is moot for this evidence is
@@ -97,6 +100,12 @@ func (p Policy) verify(e Evidence, reportData *[64]byte, now time.Time) (Verdict
 // run reads everything, rates it, and makes every check in order up to the first
 // that fails.
 func (s *verification) run() *Refusal {
+	if isSNP(s.evidence.Quote) {
+		if r := s.startSNP(); r != nil {
+			return r
+		}
+		return s.make(snpSteps())
+	}
 	refusal := s.quote.parse(s.evidence.Quote)
 	if len(s.quote.Body) != 0 {
 		s.describe()
@@ -108,18 +117,22 @@ func (s *verification) run() *Refusal {
 	v.Passed = append(make([]string, 0, 40), CheckFormat, CheckVersion, CheckCertType)
 	s.gather()
 	s.rate()
-	for _, steps := range [...][]step{chainSteps(), quoteSteps(), collateralSteps(), policySteps()} {
-		for _, step := range steps {
-			if step.moot != nil && step.moot(s) {
-				continue
-			}
-			if r := step.run(s); r != nil {
-				r.Check = step.check
-				return r
-			}
-			if step.check != CheckCollateralMissing && step.check != CheckCRLMissing { // what follows has it
-				v.Passed = append(v.Passed, step.check)
-			}
+	return s.make(chainSteps(), quoteSteps(), collateralSteps(), policySteps())
+}
+
+// make makes checks up to the first that fails.
+func (s *verification) make(lists ...[]step) *Refusal {
+	v := s.verdict
+	for _, step := range slices.Concat(lists...) {
+		if step.moot != nil && step.moot(s) {
+			continue
+		}
+		if r := step.run(s); r != nil {
+			r.Check = step.check
+			return r
+		}
+		if step.check != CheckCollateralMissing && step.check != CheckCRLMissing { // what follows has it
+			v.Passed = append(v.Passed, step.check)
 		}
 	}
 	return nil

@@ -1,0 +1,165 @@
+package quote
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+const remedyAMD = "let the enclave's host fetch the chip's certificate and AMD's list anew, and staple them unaltered"
+
+// snpState is what a verification of an SEV-SNP report knows beside the rest.
+type snpState struct {
+	report     SNPReport
+	fields     SNPFields
+	collateral *snpCollateral
+	// err tells what of the collateral could not be read.
+	err error
+	tcb GuestTCB
+}
+
+// startSNP reads report and collateral and tells what they claim.
+func (s *verification) startSNP() *Refusal {
+	v := s.verdict
+	v.TEE = TEESNP
+	if len(s.evidence.Quote) >= SNPReportBytes {
+		s.snp.report = SNPReport(s.evidence.Quote)
+		s.snp.fields = s.snp.report.Fields()
+		s.describeSNP()
+	}
+	if r := checkSNP(s.evidence.Quote); r != nil {
+		return r
+	}
+	v.Passed = append(make([]string, 0, 40), CheckFormat, CheckVersion)
+	if len(s.evidence.Collateral) == 0 {
+		return nil
+	}
+	s.snp.collateral, s.snp.err = parseSNPCollateral(s.evidence.Collateral)
+	c := s.snp.collateral
+	if c == nil {
+		return nil
+	}
+	s.term("certificate of the chip's key", c.leaf.NotBefore, c.leaf.NotAfter, 0)
+	s.term("certificate of AMD's signing key", c.signer.NotBefore, c.signer.NotAfter, 0)
+	s.term("certificate of AMD's root", c.root.NotBefore, c.root.NotAfter, 0)
+	if c.crl != nil {
+		s.term("revocation list of AMD's root", c.crl.ThisUpdate, c.crl.NextUpdate, s.policy.MaxRootCRLAge)
+	}
+	s.rateSNP()
+	return nil
+}
+
+func (s *verification) describeSNP() {
+	f, v := &s.snp.fields, s.verdict
+	v.Debug, v.Measurement, v.ReportData = f.Debug(), f.Measurement[:], f.ReportData
+	v.SVN = uint16(min(f.GuestSVN, 1<<16-1))
+	if f.IDKeyDigest != [48]byte{} {
+		v.Signer = f.IDKeyDigest[:]
+	}
+	if f.ChipID != [64]byte{} {
+		v.PlatformID = f.ChipID[:]
+	}
+}
+
+// rateSNP rates by the policy's own minimum for this guest: AMD publishes none.
+func (s *verification) rateSNP() {
+	s.snp.tcb = decodeTCB(s.snp.fields.TCB, s.snp.collateral.turin())
+	for _, rule := range s.policy.Guests {
+		if rule.Measurement != s.snp.fields.Measurement {
+			continue
+		}
+		v := s.verdict
+		v.PlatformStatus = StatusOutOfDate
+		if s.snp.tcb.reaches(rule.MinTCB) {
+			v.PlatformStatus = StatusUpToDate
+		}
+		v.Status = v.PlatformStatus
+	}
+}
+
+// snpSteps are all checks of an SEV-SNP report, in order.
+func snpSteps() []step {
+	collateral := func(check func(*snpCollateral) error, remedy string) func(*verification) *Refusal {
+		return func(s *verification) *Refusal { return failed("", check(s.snp.collateral), remedy) }
+	}
+	return []step{
+		{check: CheckPolicy, run: (*verification).checkPolicy},
+		{check: CheckCollateralMissing, run: (*verification).checkCollateral},
+		{check: CheckCollateralFormat, run: func(s *verification) *Refusal { return failed("collateral: ", s.snp.err, remedyAMD) }},
+		{check: CheckChainRoot, run: func(s *verification) *Refusal { return s.checkRoot(s.snp.collateral.root) }},
+		{check: CheckChainKey, run: collateral((*snpCollateral).checkKeys, remedyTampered)},
+		{check: CheckChainCA, run: collateral((*snpCollateral).checkFlags, remedyTampered)},
+		{check: CheckChainSignature, run: collateral((*snpCollateral).checkSignatures, remedyTampered)},
+		{check: CheckChainValidity, run: func(s *verification) *Refusal {
+			return failed("", s.snp.collateral.checkValidity(s.now), remedyCertificates)
+		}},
+		{check: CheckReportTCB, run: func(s *verification) *Refusal {
+			return failed("", s.snp.collateral.checkReport(&s.snp.fields), remedyAMD)
+		}},
+		{check: CheckQuoteSignature, run: func(s *verification) *Refusal {
+			return failed("", s.snp.collateral.checkSignature(&s.snp.report), remedyTampered)
+		}},
+		{check: CheckDebug, run: (*verification).checkDebug},
+		{check: CheckMigration, run: (*verification).checkMigration},
+		{check: CheckCRLMissing, run: (*verification).checkSNPList},
+		{check: CheckCRLSignature, run: func(s *verification) *Refusal {
+			return failed("revocation list of AMD's root: ", checkCRL(s.snp.collateral.crl, s.snp.collateral.root), remedyAMD)
+		}},
+		{check: CheckCRLValidity, run: func(s *verification) *Refusal {
+			return failed("revocation list of AMD's root: ", current(s.snp.collateral.crl, s.now), remedyStale)
+		}},
+		{check: CheckRevocation, run: (*verification).checkSNPRevocation},
+		{check: CheckCollateralAge, run: (*verification).checkSNPAge},
+		{check: CheckMeasurement, run: (*verification).checkGuest, moot: func(s *verification) bool { return s.policy.anyTarget }},
+		{check: CheckTCBStatus, run: (*verification).checkStatus},
+		{check: CheckPlatform, run: (*verification).checkPlatform},
+		{check: CheckReportData, run: (*verification).checkReportData, moot: func(s *verification) bool { return s.reportData == nil }},
+	}
+}
+
+func (s *verification) checkMigration() *Refusal {
+	if s.snp.fields.MigrationAgent() {
+		return &Refusal{
+			Reason: "a migration agent may move this guest's memory to another machine",
+			Remedy: "start the guest with a policy without MIGRATE_MA",
+		}
+	}
+	return nil
+}
+
+func (s *verification) checkSNPList() *Refusal {
+	if s.snp.collateral.crl == nil {
+		return &Refusal{Reason: "no revocation list (crl): a revoked key would not be recognised", Remedy: remedyAMD}
+	}
+	return nil
+}
+
+func (s *verification) checkSNPRevocation() *Refusal {
+	c := s.snp.collateral
+	if listed(c.crl, c.signer) || listed(c.crl, c.leaf) && c.leaf.SerialNumber.Sign() != 0 { // VCEKs share the serial 0
+		return failed("", errors.New("revoked: the certificate of AMD's signing key or the chip's"), statusRemedy(StatusRevoked))
+	}
+	return nil
+}
+
+func (s *verification) checkSNPAge() *Refusal {
+	from, bound := s.snp.collateral.crl.ThisUpdate, s.policy.MaxRootCRLAge
+	if bound > 0 && s.now.Sub(from) > bound {
+		return &Refusal{
+			Reason: fmt.Sprintf("revocation list of AMD's root of %s is older than the policy's %v", from.UTC().Format(time.RFC3339), bound), Remedy: remedyStale,
+		}
+	}
+	return nil
+}
+
+func (s *verification) checkGuest() *Refusal {
+	for _, rule := range s.policy.Guests {
+		if rule.Measurement == s.snp.fields.Measurement {
+			return nil
+		}
+	}
+	return &Refusal{
+		Reason: fmt.Sprintf("the policy names no SEV-SNP guest of measurement %x", s.snp.fields.Measurement),
+		Remedy: remedyMeasurement,
+	}
+}
