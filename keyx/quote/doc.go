@@ -8,21 +8,27 @@
 // is not exactly in form (trailing bytes other than zeros, non-canonical PEM,
 // extra certificates) is refused rather than interpreted.
 //
-// What it promises: Policy.Verify is the only way to a Verdict, and Accepted is
-// true only when every check of this package passed: an exact DCAP SGX or TDX
-// quote; a chain PCK, intermediate, root whose root is byte for byte one the
-// policy names, valid at the given time, on P-256 throughout; the PCK key signed
-// the quoting enclave's report; that report names the attestation key; the
-// attestation key signed header and body; neither enclave is a debug enclave; the
-// measurement (or signer with product and minimum SVN) is one the policy names;
-// the whole 64 bytes of report data are the expected ones. A refusal names the
-// failed check by a stable code, and a remedy.
+// What it promises: Verify is the only way to a Verdict that is Accepted, which it
+// is only when every check passed. For SGX and TDX (DCAP quotes of versions 3 to 5):
+// a chain PCK, intermediate, root whose root is byte for byte one the policy names;
+// the PCK key signed the quoting enclave's report, which names the attestation key,
+// which signed header and body; the collateral's TCB info and QE identity are
+// signed under the same root, current, and about this platform and quoting enclave;
+// both revocation lists are there, current, and name none of the certificates; the
+// merged status of platform, quoting enclave and TDX module is one the policy
+// accepts. For SEV-SNP: the chip's key is certified under AMD's root for exactly
+// the versions and chip of the report, which it signed; the versions are at least
+// the policy's. For all: no debug, no migration, the enclave is one the policy names,
+// and the whole 64 bytes of report data are the expected ones. A refusal names the
+// failed check by a stable code, and a remedy; identity, status and advisories are
+// told as far as they can be read, also then.
 //
-// What it does not promise: it evaluates no collateral. Certificate revocation
-// lists, the platform's TCB level (TCB info) and the QE identity are not
-// consulted, so a revoked or outdated platform, and a quoting enclave other than
-// Intel's on a genuine platform, are not recognised. Verdict.Unchecked says so in
-// every verdict. For hardware evidence that is not enough to rest secrets on.
+// What it does not promise: that collateral is the newest (only its signed dates,
+// the policy's maximum ages and its least evaluation number bound that), that a
+// platform whose keys leaked is known to its maker (endorsements are against that,
+// package keyx), or anything about TDX beyond the registers that a policy names.
+// Examine judges without a policy, and VerifyUnbound without report data; what they
+// accept is about nobody in particular, and Verdict.Unchecked says so.
 //
 // Simulated evidence has the same format and goes through the same code. It is
 // accepted only under a root listed in Policy.SimulatedRoots; simulation roots
@@ -31,7 +37,8 @@
 // accident. A root made by other tools without that name is whatever its operator
 // says it is.
 //
-// The layout follows Intel's "SGX ECDSA QuoteLibReference DCAP API", appendix A,
-// quote version 3; certificate profile: Intel's "SGX PCK Certificate and CRL
-// Profile Specification", revision 1.5.
+// Sources: Intel's "SGX ECDSA QuoteLibReference DCAP API", appendix A (version 3),
+// "TDX DCAP quoting library API" (versions 4 and 5), "SGX PCK Certificate and CRL
+// Profile Specification" revision 1.5, "Provisioning Certification Service" API
+// version 4; AMD's documents 56860 (firmware ABI) and 57230 (VCEK).
 package quote

@@ -257,3 +257,22 @@ func verifyP256(key *ecdsa.PublicKey, msg []byte, sig *[keyBytes]byte) bool {
 	s := new(big.Int).SetBytes(sig[keyBytes/2:])
 	return ecdsa.Verify(key, digest[:], r, s)
 }
+
+// Claims returns what evidence says of itself (TEE, identity, report data), of
+// which nothing is verified. It is for whoever made the quote. The error is a
+// *Refusal of a quote that cannot be read.
+func Claims(raw RawQuote) (Verdict, error) {
+	var v Verdict
+	s := verification{policy: &Policy{}, evidence: Evidence{Quote: raw}, verdict: &v}
+	if isSNP(raw) {
+		if r := s.startSNP(); r != nil {
+			return Verdict{}, r
+		}
+		return v, nil
+	}
+	if r := s.quote.parse(raw); r != nil && r.Check != CheckCertType {
+		return Verdict{}, r
+	}
+	s.describe()
+	return v, nil
+}

@@ -1,0 +1,119 @@
+// Package gramine is SGX under Gramine, which shows the hardware as files below
+// /dev/attestation.
+//
+// Inside an enclave these files are the Gramine library's, outside whatever the
+// host has put there: what they say is believed by nobody (package platform), and
+// seal keys of zeros are refused. Two files make one quote, for the whole process,
+// so that one lock holds both.
+package gramine
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/scbr/scbr/enclave/platform"
+	"github.com/scbr/scbr/enclave/platform/evidence"
+	"github.com/scbr/scbr/keyx/quote"
+)
+
+// Directory is where Gramine shows the hardware.
+const Directory = "/dev/attestation"
+
+const (
+	fileReportData = "user_report_data"
+	fileQuote      = "quote"
+	// fileSealKey is bound to the enclave's signer, product and SVN.
+	fileSealKey = "keys/_sgx_mrsigner"
+)
+
+// errNotSGX: the quote is of other hardware.
+var errNotSGX = errors.New("not a quote of SGX")
+
+// Platform quotes through Gramine.
+type Platform struct {
+	dir  string
+	info platform.Info
+	mu   sync.Mutex // held over both files of a quote
+}
+
+// Open makes a quote, to learn who this enclave is. dir is Directory, but in tests.
+func Open(dir string) (*Platform, error) {
+	p := &Platform{dir: dir}
+	raw, err := p.quote([64]byte{})
+	if err != nil {
+		return nil, err
+	}
+	if tee, err := evidence.TEE(raw); err != nil || tee != quote.TEESGX {
+		return nil, errors.Join(errNotSGX, err)
+	}
+	p.info, err = evidence.Info(platform.KindGramine, raw)
+	return p, err
+}
+
+// Info implements platform.Platform.
+func (p *Platform) Info() platform.Info { return p.info }
+
+// Quote implements platform.Platform; the host staples collateral.
+func (p *Platform) Quote(reportData [64]byte) (raw, collateral []byte, err error) {
+	raw, err = p.quote(reportData)
+	return raw, nil, err
+}
+
+func (p *Platform) quote(reportData [64]byte) ([]byte, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := write(filepath.Join(p.dir, fileReportData), reportData[:]); err != nil {
+		return nil, fmt.Errorf("gramine: %w", err)
+	}
+	raw, err := read(filepath.Join(p.dir, fileQuote), quote.MaxQuoteBytes)
+	if err == nil {
+		err = evidence.Check(raw, reportData)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("gramine: %w", err)
+	}
+	return raw, nil
+}
+
+// SealKey implements platform.Sealer. Gramine has one key for each signer; info
+// makes many of it (HKDF-SHA256).
+func (p *Platform) SealKey(info []byte) ([]byte, error) {
+	root, err := read(filepath.Join(p.dir, fileSealKey), platform.SealKeyBytes)
+	if err != nil {
+		return nil, fmt.Errorf("gramine: %w", err)
+	}
+	return platform.DeriveSealKey(root, "scbr/gramine/seal/v1", info)
+}
+
+// write writes to a file that exists: these are devices.
+func write(name string, b []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	return errors.Join(err, f.Close())
+}
+
+// read reads a whole file of at most limit bytes.
+func read(name string, limit int) ([]byte, error) {
+	f, err := os.Open(name) //nolint:gosec // a fixed name
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // read only
+	b, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
+	if err == nil && len(b) > limit {
+		err = fmt.Errorf("%s: more than %d bytes", filepath.Base(name), limit)
+	}
+	return b, err
+}
+
+var _ interface {
+	platform.Platform
+	platform.Sealer
+} = (*Platform)(nil)
