@@ -61,14 +61,28 @@ type Platform interface {
 // Sealer is a platform with a key for what only this enclave (or its signer's next
 // version) may read again.
 type Sealer interface {
-	// SealKey returns SealKeyBytes bytes that follow from the machine, the
-	// enclave's signer and product, and info, which the caller keeps beside what
-	// is sealed. ErrNoSealKey: this platform has none.
+	// NewSealKey returns a key of SealKeyBytes, and the info to keep, in the open,
+	// beside what is sealed with it. The key follows from the machine, the enclave's
+	// signer and product, and info, which is another each time.
+	NewSealKey() (key, info []byte, err error)
+	// SealKey returns the key of an info that NewSealKey gave. ErrNoSealKey, of
+	// both: this platform has none.
 	SealKey(info []byte) ([]byte, error)
 }
 
-// SealKeyBytes is the size of a seal key, of SGX: AES-128.
-const SealKeyBytes = 16
+const (
+	// SealKeyBytes is the size of a seal key, of SGX: AES-128.
+	SealKeyBytes = 16
+	// SealInfoBytes is the size of an info that makes many keys of a platform's one.
+	SealInfoBytes = 32
+)
+
+// NewSealInfo draws an info.
+func NewSealInfo() []byte {
+	info := make([]byte, SealInfoBytes)
+	_, _ = rand.Read(info) // never fails
+	return info
+}
 
 var (
 	// ErrNoSealKey: the platform has no seal key.
@@ -93,10 +107,13 @@ func CheckSealKey(key []byte) ([]byte, error) {
 }
 
 // DeriveSealKey makes the seal key for info out of a platform's one key (HKDF-SHA256
-// under the platform's label), after CheckSealKey of that.
+// under the platform's label, with info as the salt), after CheckSealKey of that.
 func DeriveSealKey(root []byte, label string, info []byte) ([]byte, error) {
 	if _, err := CheckSealKey(root); err != nil {
 		return nil, err
+	}
+	if len(info) != SealInfoBytes {
+		return nil, fmt.Errorf("seal key: info of %d bytes, not %d", len(info), SealInfoBytes)
 	}
 	key, err := hkdf.Key(sha256.New, root, info, label, SealKeyBytes)
 	if err != nil {

@@ -21,14 +21,15 @@ func TestSealKeysAreChecked(t *testing.T) {
 	}
 	_, err := platform.CheckSealKey(make([]byte, 16))
 	require.ErrorIs(t, err, platform.ErrZeroKey)
-	_, err = platform.DeriveSealKey(make([]byte, 16), "label", nil)
+	_, err = platform.DeriveSealKey(make([]byte, 16), "label", platform.NewSealInfo())
 	require.ErrorIs(t, err, platform.ErrZeroKey)
 	key, err := platform.CheckSealKey([]byte("sixteen bytes ok"))
 	require.NoError(t, err)
 	require.Equal(t, "sixteen bytes ok", string(key))
-	a, err := platform.DeriveSealKey(key, "label a", nil)
+	info := platform.NewSealInfo()
+	a, err := platform.DeriveSealKey(key, "label a", info)
 	require.NoError(t, err)
-	b, err := platform.DeriveSealKey(key, "label b", nil)
+	b, err := platform.DeriveSealKey(key, "label b", info)
 	require.NoError(t, err)
 	require.NotEqual(t, a, b)
 }

@@ -79,8 +79,15 @@ func (p *Platform) quote(reportData [64]byte) ([]byte, error) {
 	return raw, nil
 }
 
-// SealKey implements platform.Sealer. Gramine has one key for each signer; info
-// makes many of it (HKDF-SHA256).
+// NewSealKey implements platform.Sealer. Gramine has one key for each signer; info
+// makes many of it.
+func (p *Platform) NewSealKey() (key, info []byte, err error) {
+	info = platform.NewSealInfo()
+	key, err = p.SealKey(info)
+	return key, info, err
+}
+
+// SealKey implements platform.Sealer.
 func (p *Platform) SealKey(info []byte) ([]byte, error) {
 	root, err := read(filepath.Join(p.dir, fileSealKey), platform.SealKeyBytes)
 	if err != nil {

@@ -93,6 +93,11 @@ func (p *Platform) Quote(reportData [64]byte) (raw, collateral []byte, err error
 	return raw, nil, err
 }
 
+// NewSealKey implements platform.Sealer; see SealKey.
+func (p *Platform) NewSealKey() (key, info []byte, err error) {
+	return nil, nil, platform.ErrNoSealKey
+}
+
 // SealKey implements platform.Sealer: TDX has no key of its own, and that of SEV-SNP
 // needs a device that configfs does not show.
 func (p *Platform) SealKey([]byte) ([]byte, error) { return nil, platform.ErrNoSealKey }

@@ -128,6 +128,8 @@ func TestQuotes(t *testing.T) {
 		require.Empty(t, k.entries, "nothing is left behind")
 		_, err = p.SealKey(nil)
 		require.ErrorIs(t, err, platform.ErrNoSealKey)
+		_, _, err = p.NewSealKey()
+		require.ErrorIs(t, err, platform.ErrNoSealKey)
 	}
 }
 

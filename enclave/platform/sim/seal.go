@@ -1,0 +1,41 @@
+package sim
+
+import (
+	"crypto/hkdf"
+	"crypto/sha256"
+	"fmt"
+
+	"github.com/scbr/scbr/enclave/platform"
+)
+
+// sealLabel makes a seal key out of the attestation key: whoever reads the files of a
+// simulated platform has both.
+const (
+	sealRootLabel = "scbr/sim/seal-root/v1"
+	sealLabel     = "scbr/sim/seal/v1"
+)
+
+// NewSealKey implements platform.Sealer.
+func (p *Platform) NewSealKey() (key, info []byte, err error) {
+	info = platform.NewSealInfo()
+	key, err = p.SealKey(info)
+	return key, info, err
+}
+
+// SealKey implements platform.Sealer. The key follows from the platform's files and
+// the enclave's signer and product, as on SGX.
+func (p *Platform) SealKey(info []byte) ([]byte, error) {
+	secret, err := p.key.Bytes()
+	if err != nil {
+		return nil, fmt.Errorf("sim: %w", err)
+	}
+	defer clear(secret)
+	who := fmt.Sprintf("%s/%x/%d", sealRootLabel, p.cfg.Signer, p.cfg.Product)
+	root, err := hkdf.Key(sha256.New, secret, nil, who, platform.SealKeyBytes)
+	if err != nil {
+		return nil, fmt.Errorf("sim: %w", err)
+	}
+	return platform.DeriveSealKey(root, sealLabel, info)
+}
+
+var _ platform.Sealer = (*Platform)(nil)
