@@ -214,6 +214,8 @@ func (c *Core) frame(f *abi.Frame) error {
 		return c.drop(f.Conn)
 	case abi.Endorse:
 		return c.endorse(f.Body)
+	case abi.Staple:
+		return c.staple(f.Body)
 	case abi.TakeList:
 		return c.takeList(f.Body)
 	case abi.Tick:

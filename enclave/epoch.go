@@ -89,6 +89,23 @@ func (c *Core) endorse(b []byte) error {
 	return nil
 }
 
+// staple puts the host's collateral into the statements of now and of the next epoch. Clients verify it, so nothing is
+// looked at but its size. A handshake that has begun goes on with the statement that it began with.
+func (c *Core) staple(collateral []byte) error {
+	newest := c.keys.now
+	if c.keys.next != nil {
+		newest = c.keys.next
+	}
+	for _, id := range []*keyx.Identity{c.keys.now, newest} {
+		if err := id.Staple(collateral); err != nil {
+			c.refuse(abi.NoConn, kindOf(err))
+			return nil
+		}
+	}
+	c.out = abi.AppendStatement(c.out, newest.Statement())
+	return nil
+}
+
 // advance takes a signed time: the host's clock may be behind it.
 func (c *Core) advance(signed time.Time) error {
 	if !signed.After(c.now) {

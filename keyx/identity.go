@@ -1,6 +1,7 @@
 package keyx
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"errors"
 	"io"
@@ -33,6 +34,8 @@ type Identity struct {
 	quote     func(reportData [64]byte) (quote, collateral []byte, err error)
 
 	endorsement *Endorsement // of claim; nil: none
+	endorsed    []byte       // as it was signed
+	stapled     []byte       // collateral in place of the platform's; nil: none
 }
 
 var (
@@ -82,6 +85,9 @@ func (id *Identity) make(epoch uint64, instance *[instanceLen]byte) error {
 	if s.quote, s.collateral, err = id.quote(s.bind(id.domain.Digest())); err != nil {
 		return fail(op, KindInternal, err)
 	}
+	if id.stapled != nil {
+		s.collateral = id.stapled
+	}
 	if len(s.quote) > MaxQuoteBytes || len(s.collateral) > MaxCollateralBytes {
 		return fail(op, KindInternal, errTooBig)
 	}
@@ -97,7 +103,7 @@ func (id *Identity) setStatement(s *statement) {
 // Renew makes the identity of the next key epoch of the same instance: a new key pair and a quote over it. The one
 // before goes on until it is erased.
 func (id *Identity) Renew() (*Identity, error) {
-	next := &Identity{domain: id.domain, router: id.router, offer: id.offer, rand: id.rand, quote: id.quote}
+	next := &Identity{domain: id.domain, router: id.router, offer: id.offer, rand: id.rand, quote: id.quote, stapled: id.stapled}
 	if err := next.make(id.claim.epoch+1, &id.claim.instance); err != nil {
 		return nil, err
 	}
@@ -118,11 +124,28 @@ func (id *Identity) Endorse(b, measurement []byte, now time.Time) (*Endorsement,
 	if id.endorsement != nil && e.Issued.Before(id.endorsement.Issued) {
 		return nil, fail("endorsement", KindNotEndorsed, errEndorsementEnd)
 	}
-	with := id.claim
-	with.endorsed = b
-	id.endorsement = e
-	id.setStatement(&with)
+	id.endorsement, id.endorsed = e, bytes.Clone(b)
+	id.restate()
 	return e, nil
+}
+
+// restate makes the statement of claim and endorsement.
+func (id *Identity) restate() {
+	with := id.claim
+	with.endorsed = id.endorsed
+	id.setStatement(&with)
+}
+
+// Staple puts collateral into the statement, in place of the platform's, for this key and those that Renew makes. It is
+// what the host has fetched for the platform, and is neither read nor believed here: clients verify it.
+func (id *Identity) Staple(collateral []byte) error {
+	if len(collateral) == 0 || len(collateral) > MaxCollateralBytes {
+		return fail("staple", KindBadMessage, errTooLong)
+	}
+	id.stapled = bytes.Clone(collateral)
+	id.claim.collateral = id.stapled
+	id.restate()
+	return nil
 }
 
 // Endorsed says whether clients can be served at a time: always in a domain without endorsers.

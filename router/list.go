@@ -21,6 +21,7 @@ type lists struct {
 	asked  [][]byte // offered to the enclave of now, not answered yet
 
 	endorsement []byte // the newest, as a frame; of one key of one enclave
+	collateral  []byte // the newest, as a frame
 }
 
 // SetRevocationList hands a revocation list, as its authority signed it, to the enclave that runs now and to every one
@@ -49,6 +50,9 @@ func (r *Router) offer(l *life, frame []byte) {
 // offerLists tells a new enclave what the one before knew. With mu held.
 func (r *Router) offerLists(l *life) {
 	r.lists.asked = nil
+	if r.lists.collateral != nil {
+		l.link.control(r.lists.collateral)
+	}
 	if r.lists.endorsement != nil {
 		l.link.control(r.lists.endorsement)
 	}
@@ -106,6 +110,27 @@ func (r *Router) SetEndorsement(endorsement []byte) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.lists.endorsement = frame
+	if l := r.life.Load(); l != nil {
+		l.link.control(frame)
+	}
+	return nil
+}
+
+// MaxCollateralBytes bounds collateral; it is the bound of those who verify it.
+const MaxCollateralBytes = 40 << 10
+
+var errCollateralSize = errors.New("collateral must have 1 byte to 40 KiB")
+
+// SetCollateral hands the collateral of this machine to the enclave that runs now, and to those started from now on, to be
+// stapled to their quotes in place of what the platform itself has. Neither the router nor the enclave reads it: clients do.
+func (r *Router) SetCollateral(collateral []byte) error {
+	if len(collateral) == 0 || len(collateral) > MaxCollateralBytes {
+		return &Error{Op: "collateral", Kind: wire.FrameTooLarge, Err: errCollateralSize}
+	}
+	frame := abi.AppendStaple(nil, collateral)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lists.collateral = frame
 	if l := r.life.Load(); l != nil {
 		l.link.control(frame)
 	}

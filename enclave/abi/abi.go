@@ -21,8 +21,9 @@
 //	  06 Shutdown
 //	  07 TakeList  revocation list, as signed; answered by ListHeld
 //	  08 Endorse   endorsement, as signed; answered by Endorsed
+//	  09 Staple    collateral for the statement; answered by Statement
 //	enclave -> host
-//	  81 Ready     instance 16, measurement 32, simulated u8
+//	  81 Ready     instance 16, measurement 48, simulated u8
 //	  82 Handshake conn u64, stage u8 (2 or 4), message
 //	  83 Deliver   conn u64, count u16, count x ref u64, sealed blob
 //	  84 Handled   ref u64, count u16
@@ -89,6 +90,7 @@ const (
 	Shutdown Type = 0x06
 	TakeList Type = 0x07
 	Endorse  Type = 0x08
+	Staple   Type = 0x09
 
 	Ready     Type = 0x81
 	Handshake Type = 0x82
@@ -104,7 +106,7 @@ const (
 )
 
 // FromHost says whether the type is one that the host sends to the enclave.
-func (t Type) FromHost() bool { return t >= Open && t <= Endorse }
+func (t Type) FromHost() bool { return t >= Open && t <= Staple }
 
 // The stages of a Handshake frame: the number of the message it carries.
 const (

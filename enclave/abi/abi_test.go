@@ -40,6 +40,7 @@ func samples() map[string][]byte {
 		"list":      abi.AppendTakeList(nil, []byte("list")),
 		"held":      abi.AppendListHeld(nil, 3, 113),
 		"endorse":   abi.AppendEndorse(nil, []byte("list")),
+		"staple":    abi.AppendStaple(nil, []byte("{}")),
 		"endorsed":  abi.AppendEndorsed(nil, 3, 129),
 		"statement": abi.AppendStatement(nil, []byte("list")),
 	}
@@ -64,6 +65,8 @@ func encode(f *abi.Frame) []byte {
 		return abi.AppendTakeList(nil, f.Body)
 	case abi.Endorse:
 		return abi.AppendEndorse(nil, f.Body)
+	case abi.Staple:
+		return abi.AppendStaple(nil, f.Body)
 	case abi.Endorsed:
 		return abi.AppendEndorsed(nil, f.Until, f.Kind)
 	case abi.Statement:
@@ -121,6 +124,7 @@ func TestVectors(t *testing.T) {
 		"held": "0000000c 01 8a 0000000000000003 0071",
 
 		"endorse":   "00000006 01 08 6c697374",
+		"staple":    "00000004 01 09 7b7d",
 		"endorsed":  "0000000c 01 8b 0000000000000003 0081",
 		"statement": "00000006 01 89 6c697374",
 	}
@@ -164,7 +168,7 @@ func TestRefusals(t *testing.T) {
 		{"version 0", "00000002 00 05", abi.ErrVersion, false},
 		{"version 2", "00000002 02", abi.ErrVersion, false},
 		{"type 0", "00000002 01 00", abi.ErrType, true},
-		{"type above the host's", "00000002 01 09", abi.ErrType, true},
+		{"type above the host's", "00000002 01 0a", abi.ErrType, true},
 		{"type above the enclave's", "00000002 01 8c", abi.ErrType, true},
 		{"open without conn", "00000009 01 01 00000000000000", abi.ErrBody, true},
 		{"close with more", "0000000b 01 04 0000000000000007 00", abi.ErrBody, true},

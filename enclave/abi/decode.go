@@ -14,7 +14,7 @@ type Frame struct {
 	Count uint16 // Data, Handled: number of references from Ref on; Deliver: number of references
 	Stage uint8  // Handshake: StageAnswer or StageConfirm
 	Kind  uint16 // Refuse, ListHeld, Endorsed
-	Body  []byte // Open, Finish, Handshake: the message; Data, Deliver: the sealed blob; TakeList, Endorse, Statement: the document
+	Body  []byte // Open, Finish, Handshake: the message; Data, Deliver: the sealed blob; TakeList, Endorse, Staple, Statement: the document
 	refs  []byte // Deliver: Count references; Ready, Stats: the whole body
 }
 
@@ -51,7 +51,7 @@ func (f *Frame) decode(b []byte) error {
 		return f.decodeConn(b, false)
 	case Data:
 		return f.decodeData(b)
-	case TakeList, Endorse, Statement:
+	case TakeList, Endorse, Staple, Statement:
 		f.Body = b
 		return nil
 	case Tick, Shutdown, Bye, Tock:

@@ -143,6 +143,12 @@ func AppendEndorse(dst []byte, endorsement []byte) []byte {
 	return end(append(begin(dst, Endorse), endorsement...), at)
 }
 
+// AppendStaple appends a Staple frame: collateral, as the platform's maker published it.
+func AppendStaple(dst []byte, collateral []byte) []byte {
+	at := len(dst)
+	return end(append(begin(dst, Staple), collateral...), at)
+}
+
 // AppendEndorsed appends an Endorsed frame, the answer to an Endorse: when what was taken ends, in seconds since
 // 1970, or 0 and why nothing was taken, as a number of package keyx.
 func AppendEndorsed(dst []byte, until uint64, kind uint16) []byte {

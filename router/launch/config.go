@@ -54,6 +54,7 @@ type Config struct {
 	Sandbox      string            `toml:"sandbox"`       // passed to enclaved when not empty
 	Revocation   string            `toml:"revocation"`    // file with the newest revocation list, looked at each second; empty: none
 	Endorsement  string            `toml:"endorsement"`   // file with the newest endorsement, looked at each second; empty: none
+	Collateral   string            `toml:"collateral"`    // file with the collateral of this machine, looked at each second; empty: the platform's own
 	KeyEpoch     string            `toml:"key_epoch"`     // passed to enclaved when not empty
 	ReadyJSON    bool              `toml:"ready_json"`    // the first line on stdout is JSON
 	LogFormat    string            `toml:"log_format"`    // text or json
@@ -93,6 +94,7 @@ func (c *Config) flags() *flag.FlagSet {
 	fs.StringVar(&c.EPCBudget, "epc-budget", c.EPCBudget, "`SIZE` of the enclave's subscription store: bytes, or a number with KiB, MiB or GiB (default: enclaved's)")
 	fs.StringVar(&c.Sandbox, "sandbox", c.Sandbox, "sandbox `MODE` of enclaved: strict, or best-effort on systems without landlock and seccomp (default strict)")
 	fs.StringVar(&c.Revocation, "revocation", c.Revocation, "`FILE` with the newest revocation list of the domain (scbr revoke), which is looked at each second (--dev: revocation.json in DIR, once it is there)")
+	fs.StringVar(&c.Collateral, "collateral", c.Collateral, "`FILE` with the newest collateral of this machine (sgx_ql_qve_collateral_t as JSON, or that of an SEV-SNP key), which is looked at each second")
 	fs.StringVar(&c.Endorsement, "endorsement", c.Endorsement, "`FILE` with the newest endorsement of the enclave (scbr domain endorse), which is looked at each second; it need not be there yet")
 	fs.StringVar(&c.KeyEpoch, "key-epoch", c.KeyEpoch, "`TIME` that the enclave uses one key for handshakes, such as 24h (default: enclaved's)")
 	fs.BoolVar(&c.ReadyJSON, "ready-json", c.ReadyJSON, "write the ready line as JSON")

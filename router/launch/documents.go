@@ -61,6 +61,11 @@ func (d *daemon) documents() []*watchedFile {
 			what: "revocation list", name: d.cfg.Revocation, max: router.MaxListBytes, give: d.router.SetRevocationList, mayCome: d.cfg.revocationMayCome,
 		})
 	}
+	if d.cfg.Collateral != "" {
+		list = append(list, &watchedFile{
+			what: "collateral", name: d.cfg.Collateral, max: router.MaxCollateralBytes, give: d.router.SetCollateral,
+		})
+	}
 	if d.cfg.Endorsement != "" { // made for the enclave that is only now going to start
 		list = append(list, &watchedFile{
 			what: "endorsement", name: d.cfg.Endorsement, max: router.MaxEndorsementBytes, give: d.router.SetEndorsement, mayCome: true,
