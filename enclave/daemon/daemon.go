@@ -5,8 +5,9 @@
 // clock, and whether the sandbox is strict or best effort. What decides who is
 // trusted (the domain) goes into the evidence, so that clients see it. The mode of
 // the sandbox does not: the evidence is the same with none in force, and only the
-// log, which the host writes down, tells. On hardware the sandbox is a second
-// wall; on the simulated platform it is the only one.
+// log, which the host writes down, tells. On hardware no sandbox is entered, since
+// quotes of later key epochs need files and calls that it forbids; on the simulated
+// platform it is the only one.
 //
 // It promises that the keys that clients talk to (the identity, the sessions) are
 // made inside the sandbox, and that what it logs is the same whatever a client
@@ -36,7 +37,7 @@ import (
 	"github.com/scbr/scbr/enclave/devinit"
 	"github.com/scbr/scbr/enclave/epc"
 	"github.com/scbr/scbr/enclave/link"
-	"github.com/scbr/scbr/enclave/platform/sim"
+	"github.com/scbr/scbr/enclave/platform"
 	"github.com/scbr/scbr/enclave/sandbox"
 )
 
@@ -55,7 +56,7 @@ const (
 type Config struct {
 	Socket   string        // the host's unix socket
 	Domain   string        // file
-	Platform string        // directory of the simulated platform
+	Platform string        // PlatformAuto, a kind of hardware, or the directory of a simulated platform
 	Router   string        // name
 	Budget   string        // size of the subscription store, such as "93MiB"
 	Epoch    time.Duration // how long a key serves handshakes; 0: the default
@@ -142,11 +143,9 @@ func Run(cfg Config, log *slog.Logger, now func() time.Time) error {
 		return &Error{StageDial, fmt.Errorf("the host's socket does not answer: %w", err)}
 	}
 	defer conn.Close() //nolint:errcheck // the end of the process
-	report, err := sandbox.Enter(cfg.Sandbox, cfg.Closed)
-	if err != nil {
-		return shut(err)
+	if err := confine(cfg, core.Platform.Info(), log); err != nil {
+		return err
 	}
-	log.Info("sandbox "+report.String(), "complete", report.Complete())
 	c, err := enclave.New(core)
 	if err != nil {
 		return &Error{StageBoot, err}
@@ -158,6 +157,21 @@ func Run(cfg Config, log *slog.Logger, now func() time.Time) error {
 		return &Error{StageRun, err}
 	}
 	log.Info("the host ended the connection")
+	return nil
+}
+
+// confine shuts the process in. Hardware is the wall where there is some: quotes of
+// later key epochs need files or calls that a sandbox forbids.
+func confine(cfg Config, info platform.Info, log *slog.Logger) error {
+	if inside || !info.Simulated {
+		log.Info("sandbox none: the enclave or guest is the wall", "platform", info.Kind)
+		return nil
+	}
+	report, err := sandbox.Enter(cfg.Sandbox, cfg.Closed)
+	if err != nil {
+		return shut(err)
+	}
+	log.Info("sandbox "+report.String(), "complete", report.Complete())
 	return nil
 }
 
@@ -179,15 +193,7 @@ func prepare(cfg Config) (enclave.Config, error) {
 	if err != nil {
 		return out, fmt.Errorf("domain: %w", err)
 	}
-	files, err := devinit.ReadPlatform(cfg.Platform)
-	if err != nil {
-		return out, fmt.Errorf("platform: %w", err)
-	}
-	measurement, err := Measure()
-	if err != nil {
-		return out, fmt.Errorf("measure: %w", err)
-	}
-	machine, err := sim.Load(files, sim.Config{Measurement: measurement})
+	machine, err := openPlatform(cfg.Platform)
 	if err != nil {
 		return out, fmt.Errorf("platform: %w", err)
 	}

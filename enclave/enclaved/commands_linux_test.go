@@ -1,3 +1,5 @@
+//go:build !ego && !gramine
+
 package main
 
 // commands are what this test binary can be run as.

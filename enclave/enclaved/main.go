@@ -50,10 +50,12 @@ const name = "enclaved"
 
 const help = `enclaved is the trusted matcher process of SCBR.
 
-  enclaved run --socket PATH --domain FILE --platform DIR --router NAME
+  enclaved run --socket PATH --domain FILE --platform PLATFORM --router NAME
                [--epc-budget 93MiB] [--key-epoch 24h]
                [--sandbox strict|best-effort]
-      Dial the host's unix socket and serve it. Started by routerd.
+      Dial the host's unix socket and serve it. Started by routerd. PLATFORM is
+      auto (the hardware that makes reports here), ego, gramine or tsm (TDX and
+      SEV-SNP), or the directory of a simulated platform.
   enclaved dev-init DIR
       Make what a development setup needs: a simulated platform, a domain, a
       policy that accepts this binary, a client with a grant for everything.

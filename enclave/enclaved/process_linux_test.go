@@ -1,3 +1,5 @@
+//go:build !ego && !gramine
+
 package main
 
 import (

@@ -1,3 +1,5 @@
+//go:build !ego && !gramine
+
 package sandbox_test
 
 import (

@@ -1,10 +1,10 @@
-//go:build !linux
+//go:build !linux || ego || gramine
 
 package sandbox
 
 import "errors"
 
-var errUnavailable = errors.New("not available on this operating system")
+var errUnavailable = errors.New("not available in this build")
 
 // CloseMemory cannot close it here.
 func CloseMemory() error { return &Error{Part: PartClosed, Err: errUnavailable} }

@@ -3,6 +3,7 @@ package launch
 import (
 	"net"
 	"os"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -13,7 +14,8 @@ func childAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 }
 
-// from says whether conn was opened by process pid under this user.
+// from says whether conn was opened by process pid, or by one that it has started (a runtime such as `ego run` is between
+// routerd and enclaved), under this user.
 func from(conn *net.UnixConn, pid int) bool {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -23,5 +25,25 @@ func from(conn *net.UnixConn, pid int) bool {
 	if raw.Control(func(fd uintptr) { peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }) != nil || err != nil {
 		return false
 	}
-	return int(peer.Pid) == pid && int(peer.Uid) == os.Geteuid()
+	return int(peer.Uid) == os.Geteuid() && descends(int(peer.Pid), pid)
+}
+
+// maxGenerations bounds how far below its child routerd looks for the enclave.
+const maxGenerations = 8
+
+// descends says whether a process is pid or below it.
+func descends(process, pid int) bool {
+	for range maxGenerations {
+		if process == pid {
+			return true
+		}
+		f, err := stat(process)
+		if err != nil {
+			return false
+		}
+		if process, err = strconv.Atoi(string(f[fieldParent])); err != nil {
+			return false
+		}
+	}
+	return false
 }

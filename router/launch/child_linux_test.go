@@ -42,3 +42,22 @@ func TestOnlyTheChildIsAccepted(t *testing.T) {
 	_, err = acceptFrom(ln, child.Process.Pid)
 	require.ErrorIs(t, err, os.ErrDeadlineExceeded, "strangers do not prolong the wait")
 }
+
+// TestEnclaveBehindARuntime: a program between routerd and enclaved is let through, a stranger below another is not.
+func TestEnclaveBehindARuntime(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "link")
+	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	require.NoError(t, err)
+	defer func() { _ = ln.Close() }()
+	require.NoError(t, ln.SetDeadline(time.Now().Add(30*time.Second)))
+	runtime := exec.Command("sh", "-c", `"$0" run --socket "$1"; exit 0`, os.Args[0], path) // no exec: sh stays between
+	runtime.Env = []string{fakeMode + "=silent"}
+	require.NoError(t, runtime.Start())
+	conn, err := acceptFrom(ln, runtime.Process.Pid)
+	require.NoError(t, err)
+	require.False(t, descends(os.Getpid(), runtime.Process.Pid), "we are above it")
+	require.False(t, descends(1, runtime.Process.Pid))
+	require.True(t, descends(runtime.Process.Pid, os.Getpid()))
+	require.NoError(t, conn.Close())
+	require.NoError(t, runtime.Wait())
+}

@@ -43,7 +43,7 @@ type Config struct {
 
 	Dev          string            `toml:"dev"`           // development directory; replaces Domain, Platform and Router
 	Domain       string            `toml:"domain"`        // domain file
-	Platform     string            `toml:"platform"`      // directory of the platform's keys
+	Platform     string            `toml:"platform"`      // passed to enclaved: auto, a kind of hardware, or the directory of a simulated platform
 	Router       string            `toml:"router"`        // name of this router
 	Listen       string            `toml:"listen"`        // UDP host:port for clients
 	ListenTCP    string            `toml:"listen_tcp"`    // TCP host:port for clients whose network lets no UDP through; empty: as Listen; "off"
@@ -84,7 +84,7 @@ func (c *Config) flags() *flag.FlagSet {
 	fs.BoolVar(&c.Check, "check-config", c.Check, "print the configuration that would be in force, as TOML, and end")
 	fs.StringVar(&c.Dev, "dev", c.Dev, "`DIR` to keep everything a trial needs; made by enclaved when it is not there")
 	fs.StringVar(&c.Domain, "domain", c.Domain, "domain `FILE`")
-	fs.StringVar(&c.Platform, "platform", c.Platform, "`DIR` with the platform's keys")
+	fs.StringVar(&c.Platform, "platform", c.Platform, "`PLATFORM` of the enclave: auto, ego, gramine, tsm, or the directory of a simulated one")
 	fs.StringVar(&c.Router, "router", c.Router, "`NAME` of this router")
 	fs.StringVar(&c.Listen, "listen", c.Listen, "UDP `HOST:PORT` for clients")
 	fs.StringVar(&c.ListenTCP, "listen-tcp", c.ListenTCP, "TCP `HOST:PORT` for clients whose network lets no UDP through, or off (default: that of --listen)")
