@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,11 +16,10 @@ import (
 	"github.com/scbr/scbr/keyx/quote"
 )
 
-// library is a directory like Gramine's: the quote file is a pipe that answers with
-// a quote over what stands in user_report_data.
+// library is a directory like Gramine's; the test makes the quote file anew where the
+// library would.
 type library struct {
 	dir string
-	mu  sync.Mutex
 	// answer makes the quote; nil leaves it to the simulated platform.
 	answer func(reportData [64]byte) []byte
 }
