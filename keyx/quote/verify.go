@@ -214,11 +214,15 @@ func (s *verification) term(part string, from, until time.Time, maxAge time.Dura
 	}
 }
 
-// rate finds the TCB statuses, as far as the collateral could be read, whatever
-// the checks will say.
+// rate finds the TCB statuses, as far as the collateral could be read and is about
+// this kind of platform, whatever the checks will say.
 func (s *verification) rate() {
 	c, v := s.collateral, s.verdict
+	tdx := s.quote.TEE == TEETypeTDX
 	if c == nil || s.chainErr != nil || s.pckErr != nil {
+		return
+	}
+	if c.tcb != nil && (c.tcb.fmspc != s.pck.FMSPC || c.tcb.tdx != tdx) || c.qe != nil && c.qe.tdx != tdx {
 		return
 	}
 	var parts []Status
@@ -231,7 +235,7 @@ func (s *verification) rate() {
 	}
 	if c.tcb != nil {
 		var tee *[tcbComponents]uint8
-		if s.quote.TEE == TEETypeTDX {
+		if tdx {
 			report := ParseTDReport(s.quote.Body)
 			tee = &report.TEETCBSVN
 			var module rating
