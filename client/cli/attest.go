@@ -128,10 +128,10 @@ func (a *attestation) print(out io.Writer, cfg *client.Config) error {
 	if a.Accepted {
 		p.line("revocation", fmt.Sprintf("list %d is in force (0: none)", a.RevocationList))
 	}
-	a.reasoning(p, &cfg.Policy)
 	if a.Accepted {
-		p.line("  ok", "key of this session and configuration bound by the quote; grant accepted by the enclave")
+		p.line("session", "its key and the configuration are bound by the quote; the enclave has accepted the grant")
 	}
+	a.reasoning(p, &cfg.Policy)
 	if !a.Accepted {
 		p.line("  FAILED", fmt.Sprintf("%-22s %s", a.Check, a.Reason))
 		p.line("remedy", a.Remedy)
