@@ -91,6 +91,9 @@ func (f *quoteVerifyFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	verdict, policy, err := f.verify(evidence, at)
+	if policy.EndorsementRequired {
+		verdict.Unchecked = append(verdict.Unchecked, checkEndorsement)
+	}
 	if bad, ok := errors.AsType[*usageError](err); ok {
 		return bad
 	}
@@ -113,6 +116,9 @@ func (f *quoteVerifyFlags) run(cmd *cobra.Command) error {
 	}
 	if f.policy == "" {
 		p.line("not checked", "measurement: without --policy any is accepted")
+	}
+	if policy.EndorsementRequired {
+		p.line("not checked", "endorsement: the policy wants one, and it comes with a session (scbr attest)")
 	}
 	p.line("not checked", "report data: whom this evidence is about, only a session can tell (scbr attest)")
 	return firstError(p.err, err)

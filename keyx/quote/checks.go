@@ -38,6 +38,7 @@ func quoteSteps() []step {
 		{check: CheckQEDebug, run: (*verification).checkQEDebug},
 		{check: CheckQuoteSignature, run: (*verification).checkQuoteSignature},
 		{check: CheckDebug, run: (*verification).checkDebug},
+		{check: CheckMigration, run: (*verification).checkTDMigration, moot: func(s *verification) bool { return s.quote.TEE != TEETypeTDX }},
 	}
 }
 
@@ -131,6 +132,16 @@ func (s *verification) checkDebug() *Refusal {
 		return &Refusal{
 			Reason: "the enclave runs in debug mode: its host can read and alter it",
 			Remedy: "run the release build of the enclave; no policy accepts debug enclaves",
+		}
+	}
+	return nil
+}
+
+func (s *verification) checkTDMigration() *Refusal {
+	if r := ParseTDReport(s.quote.Body); r.Migratable() {
+		return &Refusal{
+			Reason: "a service TD may move this TD's memory to another machine",
+			Remedy: "start the TD without the attribute MIGRATABLE",
 		}
 	}
 	return nil

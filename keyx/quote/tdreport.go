@@ -35,6 +35,10 @@ const (
 // DEBUG, the others are reserved for more of its kind.
 const tdUntrusted = 0xff
 
+// tdMigratable is the bit of TDATTRIBUTES that lets a service TD move the TD's memory
+// to another machine (TDX 1.5).
+const tdMigratable = 1 << 29
+
 // TDReport is what this package reads and writes of a TD report.
 type TDReport struct {
 	// TEETCBSVN are the TDX module's security versions: [0] its own, [1] its
@@ -58,6 +62,9 @@ type TDReport struct {
 
 // Debug tells whether the host may debug the TD.
 func (r *TDReport) Debug() bool { return r.Attributes&tdUntrusted != 0 }
+
+// Migratable tells whether a service TD may move the TD's memory elsewhere.
+func (r *TDReport) Migratable() bool { return r.Attributes&tdMigratable != 0 }
 
 // ParseTDReport reads a body of BodyTDX10 or BodyTDX15; it panics on a shorter one.
 func ParseTDReport(b []byte) TDReport {

@@ -22,6 +22,7 @@ func TestTDXFaults(t *testing.T) {
 	}{
 		"debug":                      {quote.CheckDebug, td(func(r *quote.TDReport) { r.Attributes |= 1 })},
 		"another debug bit":          {quote.CheckDebug, td(func(r *quote.TDReport) { r.Attributes |= 1 << 7 })},
+		"migratable":                 {quote.CheckMigration, td(func(r *quote.TDReport) { r.Attributes |= 1 << 29 })},
 		"foreign module signer":      {quote.CheckTDXModule, td(func(r *quote.TDReport) { r.MRSignerSEAM[0] = 1 })},
 		"module attributes":          {quote.CheckTDXModule, td(func(r *quote.TDReport) { r.SEAMAttributes = 1 })},
 		"module of unknown version":  {quote.CheckTDXModule, td(func(r *quote.TDReport) { r.TEETCBSVN[1] = 9 })},

@@ -81,7 +81,7 @@ const (
 	// CheckReportTCB: an SEV-SNP report's versions and chip are those of the key's
 	// certificate.
 	CheckReportTCB = "report-tcb"
-	// CheckMigration: no migration agent can move the guest's memory elsewhere.
+	// CheckMigration: nobody may move the TD's or guest's memory elsewhere.
 	CheckMigration = "migration"
 	// CheckMeasurement: the policy names the measurement, or signer, product
 	// and a minimum SVN that the enclave meets.
