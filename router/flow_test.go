@@ -83,7 +83,7 @@ func TestControlReserve(t *testing.T) {
 func TestQueueBounds(t *testing.T) {
 	l := DefaultLimits()
 	l.SlowConsumer = BlockPublisher
-	l.QueueBytes, l.QueueItems, l.ControlReserve = 10000, 5, wire.MaxHandshakeFrame
+	l.QueueBytes, l.QueueItems, l.ControlReserve = 10000, 5, 32<<10
 	g := newGate(time.Second, time.Minute)
 	var all backlog
 	q := newQueue(&l, g, &chunkPool{}, &all, nil)
