@@ -42,6 +42,10 @@ below one of the roots. Whoever changes the policy a client uses decides which
 enclaves that client trusts: get root and measurement by a path you trust, and
 hand the policy out by one. An existing file is never overwritten.
 
+What else a policy can say (TCB statuses, advisories, platforms, ages of collateral,
+signers with a least version, TDX and SEV-SNP) is added by hand: docs/EVIDENCE.md has
+every member, and scbr quote verify --policy tries it.
+
 The root of a simulated platform needs --simulated: no hardware protects what
 runs there. On such a platform the measurement is the SHA-256 of enclaved.`,
 		Example: `  scbr policy init --root plat/platform/root.pem --simulated \
