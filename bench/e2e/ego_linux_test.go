@@ -107,6 +107,7 @@ func TestEnclavedNeedsOnlyWhatEGoHas(t *testing.T) {
 	if err != nil {
 		t.Skip("strace is not installed")
 	}
+	t.Setenv("GOTRACEBACK", "none") // as enclave.json has it
 	dir := t.TempDir()
 	routerd, scbr := program(t, dir, "router/routerd"), program(t, dir, "client/scbr")
 	enclaved := program(t, dir, "enclave/enclaved", "-tags=ego")

@@ -1,3 +1,5 @@
+//go:build !ego
+
 package epc
 
 import "golang.org/x/sys/unix"

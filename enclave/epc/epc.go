@@ -6,8 +6,9 @@
 // Who may lie to it: nobody; sizes come from the command line and the store. It
 // promises that the region never moves, that usable bytes start as zero, that
 // the budget is never exceeded, and that touching a byte beyond the usable ones
-// stops the process. It does not page anything: that is the work of a pager
-// below it.
+// stops the process (under EGo it does not: memory cannot be taken away there, and
+// the whole budget is taken at once). It does not page anything: that is the work
+// of a pager below it.
 package epc
 
 import (

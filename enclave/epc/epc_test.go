@@ -1,6 +1,7 @@
 package epc_test
 
 import (
+	"bytes"
 	"errors"
 	"math"
 	"os"
@@ -75,6 +76,18 @@ func TestMemory(t *testing.T) {
 			require.Equal(t, string(model), string(a.Region()[:n]))
 		}
 	})
+}
+
+// TestWhatIsGivenBackIsForgotten: also where memory cannot be taken away.
+func TestWhatIsGivenBackIsForgotten(t *testing.T) {
+	a := newArena(t)
+	require.NoError(t, a.Commit(budget))
+	for i := range a.Region() {
+		a.Region()[i] = 1
+	}
+	require.NoError(t, a.Commit(1))
+	require.NoError(t, a.Commit(budget))
+	require.Equal(t, 1, bytes.Count(a.Region(), []byte{1}))
 }
 
 // TestUncommittedMemoryCannotBeTouched reads beyond the usable bytes in a child

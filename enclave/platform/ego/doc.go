@@ -20,6 +20,8 @@ import (
 var (
 	// ErrNotBuilt: this program was built without the tag ego.
 	ErrNotBuilt = errors.New("ego: this program was built without the tag ego")
+	// ErrSealInfo: the info of a seal key asks for a key that others can have too.
+	ErrSealInfo = errors.New("ego: the info is not a request for a key of this signer's product alone")
 	// ErrReport: the runtime's report is not a quote of SGX in Open Enclave's envelope.
 	ErrReport = errors.New("ego: the runtime's report is not one of Open Enclave with a quote of SGX")
 )
@@ -91,14 +93,20 @@ func (p *Platform) NewSealKey() (key, info []byte, err error) {
 	if key, info, err = p.runtime.newSealKey(); err != nil {
 		return nil, nil, fmt.Errorf("ego: %w", err)
 	}
-	key, err = platform.CheckSealKey(key)
-	return key, info, err
+	if err = checkSealInfo(info); err == nil {
+		key, err = platform.CheckSealKey(key)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return key, info, nil
 }
 
-// SealKey implements platform.Sealer.
+// SealKey implements platform.Sealer. Infos come back from wherever the host kept
+// them, so that only the one kind of request that NewSealKey makes is passed on.
 func (p *Platform) SealKey(info []byte) ([]byte, error) {
-	if len(info) == 0 { // the runtime would take its address
-		return nil, errors.New("ego: seal key without info")
+	if err := checkSealInfo(info); err != nil {
+		return nil, err
 	}
 	key, err := p.runtime.sealKey(info)
 	if err != nil {

@@ -44,7 +44,16 @@ func (f *fake) report(data []byte) ([]byte, error) {
 	return out, nil
 }
 
-func (f *fake) newSealKey() (key, info []byte, err error) { return f.key, []byte("info"), f.err }
+func (f *fake) newSealKey() (key, info []byte, err error) { return f.key, sealInfo(), f.err }
+
+// sealInfo is a request as EGo makes it.
+func sealInfo() []byte {
+	b := make([]byte, 512)
+	b[0], b[2], b[4], b[8] = 4, 2, 3, 9                        // seal key, by signer; SVNs
+	binary.LittleEndian.PutUint64(b[24:], 0xFF0000000000000B)  // attributes
+	copy(b[40:], "thirty-two bytes that are random")           // key id
+	return append(append(b[:72:72], 0, 0, 0, 0xF0), b[76:]...) // miscellaneous
+}
 
 func (f *fake) sealKey([]byte) ([]byte, error) { return f.key, f.err }
 
@@ -90,7 +99,7 @@ func TestSealKeys(t *testing.T) {
 	f.key = make([]byte, 16) // what the runtime gives outside SGX, without an error
 	_, _, err = p.NewSealKey()
 	require.ErrorIs(t, err, platform.ErrZeroKey)
-	_, err = p.SealKey([]byte("info"))
+	_, err = p.SealKey(sealInfo())
 	require.ErrorIs(t, err, platform.ErrZeroKey)
 	f.key = []byte("sixteen bytes ok")
 	key, info, err := p.NewSealKey()
@@ -103,6 +112,34 @@ func TestSealKeys(t *testing.T) {
 	f.err = errors.New("no")
 	_, err = p.SealKey(info)
 	require.ErrorIs(t, err, f.err)
+}
+
+// TestSealInfoOfTheHost: whoever keeps an info cannot make it ask for a key that is
+// not this signer's alone.
+func TestSealInfoOfTheHost(t *testing.T) {
+	f := newFake(t, sim.Variant{})
+	f.key = []byte("sixteen bytes ok")
+	p, err := open(f)
+	require.NoError(t, err)
+	_, err = p.SealKey(sealInfo())
+	require.NoError(t, err)
+	for name, edit := range map[string]func([]byte) []byte{
+		"nothing":         func([]byte) []byte { return nil },
+		"short":           func(b []byte) []byte { return b[:511] },
+		"long":            func(b []byte) []byte { return append(b, 0) },
+		"another key":     func(b []byte) []byte { b[0] = 3; return b },
+		"nobody's key":    func(b []byte) []byte { b[2] = 0; return b },
+		"this build only": func(b []byte) []byte { b[2] = 1; return b },
+		"no product":      func(b []byte) []byte { b[2] = 2 | 8; return b },
+		"debug":           func(b []byte) []byte { b[24] &^= 2; return b },
+		"miscellaneous":   func(b []byte) []byte { b[75] = 0; return b },
+		"config":          func(b []byte) []byte { b[76] = 1; return b },
+		"reserved":        func(b []byte) []byte { b[6] = 1; return b },
+		"the last byte":   func(b []byte) []byte { b[511] = 1; return b },
+	} {
+		_, err := p.SealKey(edit(sealInfo()))
+		require.ErrorIs(t, err, ErrSealInfo, name)
+	}
 }
 
 // TestHere: this test is no enclave, and Open says so, with the tag and without.
