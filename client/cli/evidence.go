@@ -202,11 +202,7 @@ func againstPolicy(check string, policy *quote.Policy) string {
 	case quote.CheckTCBEvaluation:
 		return fmt.Sprintf("at least %d", policy.MinTCBEvaluation)
 	case quote.CheckTCBStatus:
-		statuses := policy.Statuses
-		if statuses == nil {
-			statuses = quote.DefaultStatuses()
-		}
-		return fmt.Sprintf("one of %v", statuses)
+		return fmt.Sprintf("one of %v", policy.AcceptedStatuses())
 	case quote.CheckAdvisories:
 		if policy.Advisories == nil {
 			return "the policy allows all"

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // chainSteps look at the chain of certificates in the quote.
@@ -38,7 +39,7 @@ func quoteSteps() []step {
 		{check: CheckQEDebug, run: (*verification).checkQEDebug},
 		{check: CheckQuoteSignature, run: (*verification).checkQuoteSignature},
 		{check: CheckDebug, run: (*verification).checkDebug},
-		{check: CheckMigration, run: (*verification).checkTDMigration, moot: func(s *verification) bool { return s.quote.TEE != TEETypeTDX }},
+		{check: CheckMigration, run: (*verification).checkTDMigration, moot: notTD},
 	}
 }
 
@@ -48,10 +49,15 @@ func policySteps() []step {
 		{check: CheckTCBStatus, run: (*verification).checkStatus},
 		{check: CheckAdvisories, run: (*verification).checkAdvisories},
 		{check: CheckPlatform, run: (*verification).checkPlatform},
-		{check: CheckMeasurement, run: (*verification).checkMeasurement, moot: func(s *verification) bool { return s.policy.anyTarget }},
-		{check: CheckReportData, run: (*verification).checkReportData, moot: func(s *verification) bool { return s.reportData == nil }},
+		{check: CheckMeasurement, run: (*verification).checkMeasurement, moot: untargeted},
+		{check: CheckReportData, run: (*verification).checkReportData, moot: unbound},
 	}
 }
+
+// What makes a step moot.
+func notTD(s *verification) bool      { return s.quote.TEE != TEETypeTDX }
+func untargeted(s *verification) bool { return s.policy.anyTarget }
+func unbound(s *verification) bool    { return s.reportData == nil }
 
 // failed words an error as the refusal of a check.
 func failed(what string, err error, remedy string) *Refusal {
@@ -66,13 +72,8 @@ func (s *verification) checkPolicy() *Refusal {
 }
 
 func (s *verification) checkRoot(root *x509.Certificate) *Refusal {
-	same := func(c *x509.Certificate) bool { return bytes.Equal(c.Raw, root.Raw) }
-	for _, list := range [2][]*x509.Certificate{s.policy.Roots, s.policy.SimulatedRoots} {
-		for _, c := range list {
-			if same(c) {
-				return nil
-			}
-		}
+	if slices.ContainsFunc(slices.Concat(s.policy.Roots, s.policy.SimulatedRoots), root.Equal) {
+		return nil
 	}
 	if s.verdict.Simulated {
 		return &Refusal{
@@ -138,7 +139,7 @@ func (s *verification) checkDebug() *Refusal {
 }
 
 func (s *verification) checkTDMigration() *Refusal {
-	if r := ParseTDReport(s.quote.Body); r.Migratable() {
+	if s.td.Migratable() {
 		return &Refusal{
 			Reason: "a service TD may move this TD's memory to another machine",
 			Remedy: "start the TD without the attribute MIGRATABLE",
@@ -151,7 +152,7 @@ func (s *verification) checkTDMigration() *Refusal {
 // unrated platforms are none that a policy can accept.
 func (s *verification) checkStatus() *Refusal {
 	v := s.verdict
-	for _, accepted := range s.policy.statuses() {
+	for _, accepted := range s.policy.AcceptedStatuses() {
 		if v.Status == accepted && v.Status.published() && v.Status != StatusRevoked {
 			return nil
 		}
@@ -197,12 +198,8 @@ func (s *verification) checkAdvisories() *Refusal {
 	if s.policy.Advisories == nil {
 		return nil
 	}
-	allowed := map[string]bool{}
-	for _, a := range s.policy.Advisories {
-		allowed[a] = true
-	}
 	for _, a := range s.verdict.Advisories {
-		if !allowed[a] {
+		if !slices.Contains(s.policy.Advisories, a) {
 			return &Refusal{
 				Reason: fmt.Sprintf("advisory %.40q stands against the platform, and the policy does not allow it", a),
 				Remedy: "update the enclave's host, or read the advisory and name it under advisories of the policy if it does not concern you",
@@ -257,7 +254,7 @@ func (s *verification) checkMeasurement() *Refusal {
 const remedyMeasurement = "compare the measurement with that of the build you trust, and only then add it to the policy"
 
 func (s *verification) checkTD() *Refusal {
-	report := ParseTDReport(s.quote.Body)
+	report := &s.td
 	reason := fmt.Sprintf("the policy names no TD of MRTD %x", report.MRTD)
 	for i := range s.policy.TDs {
 		rule := &s.policy.TDs[i]

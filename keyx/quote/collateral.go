@@ -61,17 +61,9 @@ type collateral struct {
 // error, so that a refusal can still say what the platform is rated. Members that
 // this package has no use for are allowed by name only.
 func parseCollateral(b []byte) (*collateral, error) {
-	if len(b) > MaxCollateralBytes {
-		return nil, fmt.Errorf("%d bytes, more than %d", len(b), MaxCollateralBytes)
-	}
-	if err := strictJSON(b); err != nil {
-		return nil, err
-	}
 	var j collateralJSON
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&j); err != nil {
-		return nil, errors.New("not the members of sgx_ql_qve_collateral_t as text")
+	if err := decodeCollateral(b, &j, "sgx_ql_qve_collateral_t"); err != nil {
+		return nil, err
 	}
 	var c collateral
 	return &c, errors.Join(
@@ -81,6 +73,22 @@ func parseCollateral(b []byte) (*collateral, error) {
 		named("pck_crl", readCRL(&c.pckCRL, j.PCKCRL)),
 		named("pck_crl_issuer_chain", c.readPCKCRLChain(&j)),
 	)
+}
+
+// decodeCollateral reads the members of what, and no others, into v.
+func decodeCollateral(b []byte, v any, what string) error {
+	if len(b) > MaxCollateralBytes {
+		return fmt.Errorf("%d bytes, more than %d", len(b), MaxCollateralBytes)
+	}
+	if err := strictJSON(b); err != nil {
+		return err
+	}
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(v); err != nil {
+		return fmt.Errorf("not the members of %s as text", what)
+	}
+	return nil
 }
 
 func named(name string, err error) error {
@@ -242,11 +250,6 @@ func checkCRL(list *x509.RevocationList, issuer *x509.Certificate) error {
 		}
 	}
 	return list.CheckSignatureFrom(issuer)
-}
-
-// current: a list is in force at now.
-func current(list *x509.RevocationList, now time.Time) error {
-	return within(list.ThisUpdate, list.NextUpdate, now)
 }
 
 // within tells how now lies outside a span of validity.

@@ -2,6 +2,7 @@ package quote
 
 import (
 	"bytes"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"time"
@@ -40,7 +41,7 @@ func collateralSteps() []step {
 		}},
 		{check: CheckTDXModule, run: func(s *verification) *Refusal {
 			return failed("", s.moduleErr, "update the TDX module of the enclave's host, or let it fetch newer collateral; otherwise the evidence is forged")
-		}, moot: func(s *verification) bool { return s.quote.TEE != TEETypeTDX }},
+		}, moot: notTD},
 	}
 }
 
@@ -74,46 +75,88 @@ func (s *verification) checkIssuers() *Refusal {
 	return failed("collateral: ", err, remedyCollateral)
 }
 
+// dated is a part of the evidence that ages, and the policy's own bound (0: none).
+type dated struct {
+	name        string
+	from, until time.Time
+	maxAge      time.Duration
+}
+
+// documents are TCB info and QE identity, those that could be read.
+func (s *verification) documents() (out []dated) {
+	add := func(name string, d *document) {
+		out = append(out, dated{name, d.issueDate, d.nextUpdate, s.policy.MaxCollateralAge})
+	}
+	if t := s.collateral.tcb; t != nil {
+		add("TCB info", &t.document)
+	}
+	if q := s.collateral.qe; q != nil {
+		add("QE identity", &q.document)
+	}
+	return out
+}
+
+// issuedList is a revocation list, nil where it is missing, and who has to have
+// issued it.
+type issuedList struct {
+	name, member string
+	list         *x509.RevocationList
+	issuer       *x509.Certificate
+	maxAge       time.Duration
+}
+
+// lists are those of the root and of platforms.
+func (s *verification) lists() [2]issuedList {
+	c, p := s.collateral, s.policy
+	return [...]issuedList{
+		{"revocation list of the root", "root_ca_crl", c.rootCRL, s.chain[posRoot], p.MaxRootCRLAge},
+		{"revocation list of platforms", "pck_crl", c.pckCRL, s.chain[posIntermediate], p.MaxCollateralAge},
+	}
+}
+
+// dated is for lists that are there.
+func (l *issuedList) dated() dated {
+	return dated{l.name, l.list.ThisUpdate, l.list.NextUpdate, l.maxAge}
+}
+
 func (s *verification) checkDocumentValidity() *Refusal {
-	c := s.collateral
-	for _, d := range [...]struct {
-		name string
-		*document
-	}{{"TCB info", &c.tcb.document}, {"QE identity", &c.qe.document}} {
-		if err := within(d.issueDate, d.nextUpdate, s.now); err != nil {
-			return failed(d.name+": ", err, remedyStale)
+	for _, d := range s.documents() {
+		if r := s.checkDates(d); r != nil {
+			return r
 		}
 	}
 	return nil
 }
 
+func (s *verification) checkDates(d dated) *Refusal {
+	return failed(d.name+": ", within(d.from, d.until, s.now), remedyStale)
+}
+
 func (s *verification) checkLists() *Refusal {
-	name := ""
-	switch c := s.collateral; {
-	case c.rootCRL == nil:
-		name = "root_ca_crl"
-	case c.pckCRL == nil:
-		name = "pck_crl"
-	default:
-		return nil
+	for _, l := range s.lists() {
+		if l.list == nil {
+			return &Refusal{Reason: "no revocation list (" + l.member + "): a revoked platform would not be recognised", Remedy: remedyCollateral}
+		}
 	}
-	return &Refusal{Reason: "no revocation list (" + name + "): a revoked platform would not be recognised", Remedy: remedyCollateral}
+	return nil
 }
 
 func (s *verification) checkListSignatures() *Refusal {
-	err := named("revocation list of the root", checkCRL(s.collateral.rootCRL, s.chain[posRoot]))
-	if err == nil {
-		err = named("revocation list of platforms", checkCRL(s.collateral.pckCRL, s.chain[posIntermediate]))
+	for _, l := range s.lists() {
+		if err := checkCRL(l.list, l.issuer); err != nil {
+			return failed(l.name+": ", err, remedyCollateral)
+		}
 	}
-	return failed("", err, remedyCollateral)
+	return nil
 }
 
 func (s *verification) checkListValidity() *Refusal {
-	err := named("revocation list of the root", current(s.collateral.rootCRL, s.now))
-	if err == nil {
-		err = named("revocation list of platforms", current(s.collateral.pckCRL, s.now))
+	for _, l := range s.lists() {
+		if r := s.checkDates(l.dated()); r != nil {
+			return r
+		}
 	}
-	return failed("", err, remedyStale)
+	return nil
 }
 
 func (s *verification) checkRevocation() *Refusal {
@@ -151,25 +194,23 @@ func (s *verification) checkSubject() *Refusal {
 
 // checkAge is the policy's own bound, within the validity that was checked.
 func (s *verification) checkAge() *Refusal {
-	c := s.collateral
-	for _, d := range [...]struct {
-		name string
-		from time.Time
-		max  time.Duration
-	}{
-		{"TCB info", c.tcb.issueDate, s.policy.MaxCollateralAge},
-		{"QE identity", c.qe.issueDate, s.policy.MaxCollateralAge},
-		{"revocation list of platforms", c.pckCRL.ThisUpdate, s.policy.MaxCollateralAge},
-		{"revocation list of the root", c.rootCRL.ThisUpdate, s.policy.MaxRootCRLAge},
-	} {
-		if age := s.now.Sub(d.from); d.max > 0 && age > d.max {
-			return &Refusal{
-				Reason: fmt.Sprintf("%s of %s is older than the policy's %v", d.name, d.from.UTC().Format(time.RFC3339), d.max),
-				Remedy: remedyStale,
-			}
+	lists := s.lists()
+	for _, d := range append(s.documents(), lists[1].dated(), lists[0].dated()) {
+		if r := s.checkMaxAge(d); r != nil {
+			return r
 		}
 	}
 	return nil
+}
+
+func (s *verification) checkMaxAge(d dated) *Refusal {
+	if d.maxAge == 0 || s.now.Sub(d.from) <= d.maxAge {
+		return nil
+	}
+	return &Refusal{
+		Reason: fmt.Sprintf("%s of %s is older than the policy's %v", d.name, d.from.UTC().Format(time.RFC3339), d.maxAge),
+		Remedy: remedyStale,
+	}
 }
 
 func (s *verification) checkEvaluation() *Refusal {

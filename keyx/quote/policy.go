@@ -1,6 +1,7 @@
 package quote
 
 import (
+	"bytes"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -188,17 +189,17 @@ func checkPolicyStatus(s Status) error {
 	return nil
 }
 
-// statuses are the accepted ones.
-func (p *Policy) statuses() []Status {
+// AcceptedStatuses are Statuses, or DefaultStatuses where there are none.
+func (p *Policy) AcceptedStatuses() []Status {
 	if p.Statuses == nil {
 		return DefaultStatuses()
 	}
 	return p.Statuses
 }
 
-// accepts tells whether the policy names a platform.
+// acceptsPlatform tells whether the policy names a platform, or none at all.
 func (p *Policy) acceptsPlatform(id []byte) bool {
-	return p.Platforms == nil || slices.ContainsFunc(p.Platforms, func(b []byte) bool { return string(b) == string(id) })
+	return p.Platforms == nil || slices.ContainsFunc(p.Platforms, func(b []byte) bool { return bytes.Equal(b, id) })
 }
 
 // checkPolicyRoot tells why a certificate cannot be a root of the given kind.

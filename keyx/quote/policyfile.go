@@ -332,7 +332,7 @@ func (r *policyReader) roots(p *Policy, dst *[]*x509.Certificate, simulated bool
 		if err != nil {
 			return err
 		}
-		c, err := parseRoot(s)
+		c, err := parseCertificate(s)
 		if err != nil {
 			return err
 		}
@@ -347,8 +347,8 @@ func (r *policyReader) roots(p *Policy, dst *[]*x509.Certificate, simulated bool
 	})
 }
 
-// parseRoot reads exactly one certificate in PEM; blanks may surround it.
-func parseRoot(s string) (*x509.Certificate, error) {
+// parseCertificate reads exactly one certificate in PEM; blanks may surround it.
+func parseCertificate(s string) (*x509.Certificate, error) {
 	text := bytes.TrimSpace([]byte(s))
 	block, rest := pem.Decode(text)
 	if block == nil || len(rest) != 0 || !canonicalPEM(block, text, true) {

@@ -1,6 +1,7 @@
 package quote
 
 import (
+	"bytes"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -161,7 +162,7 @@ func (r *policyReader) platforms(dst *[][]byte) error {
 		if err != nil || len(id) != ppidBytes && len(id) != chipIDBytes {
 			return fmt.Errorf("neither %d hexadecimal digits (PPID) nor %d (chip id)", 2*ppidBytes, 2*chipIDBytes)
 		}
-		if slices.ContainsFunc(*dst, func(o []byte) bool { return slices.Equal(o, id) }) {
+		if slices.ContainsFunc(*dst, func(o []byte) bool { return bytes.Equal(o, id) }) {
 			return errRepeated
 		}
 		*dst = append(*dst, id)

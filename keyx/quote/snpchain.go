@@ -9,8 +9,6 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"encoding/hex"
-	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"math/big"
@@ -40,17 +38,9 @@ type snpCollateral struct {
 
 // parseSNPCollateral reads the JSON; it verifies nothing.
 func parseSNPCollateral(b []byte) (*snpCollateral, error) {
-	if len(b) > MaxCollateralBytes {
-		return nil, fmt.Errorf("%d bytes, more than %d", len(b), MaxCollateralBytes)
-	}
-	if err := strictJSON(b); err != nil {
-		return nil, err
-	}
 	var j snpCollateralJSON
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&j); err != nil {
-		return nil, errors.New("not the members vcek, cert_chain and crl as text")
+	if err := decodeCollateral(b, &j, "vcek, cert_chain and crl"); err != nil {
+		return nil, err
 	}
 	var m members
 	leaf, chain := need(&m, "vcek", j.VCEK), need(&m, "cert_chain", j.Chain)
@@ -75,12 +65,7 @@ func certificateOf(text string) (*x509.Certificate, error) {
 	if der, err := hex.DecodeString(text); err == nil {
 		return x509.ParseCertificate(der)
 	}
-	trimmed := []byte(strings.TrimSpace(text))
-	block, rest := pem.Decode(trimmed)
-	if block == nil || len(rest) != 0 || !canonicalPEM(block, trimmed, true) {
-		return nil, errors.New("neither one certificate in canonical PEM nor hexadecimal DER")
-	}
-	return x509.ParseCertificate(block.Bytes)
+	return parseCertificate(text)
 }
 
 // checkKeys: AMD's own keys are RSA of 4,096 bits and sign with PSS and SHA-384, the

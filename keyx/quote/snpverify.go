@@ -3,10 +3,11 @@ package quote
 import (
 	"errors"
 	"fmt"
-	"time"
 )
 
 const remedyAMD = "let the enclave's host fetch the chip's certificate and AMD's list anew, and staple them unaltered"
+
+const nameAMDList = "revocation list of AMD's root"
 
 // snpState is what a verification of an SEV-SNP report knows beside the rest.
 type snpState struct {
@@ -15,38 +16,42 @@ type snpState struct {
 	collateral *snpCollateral
 	// err tells what of the collateral could not be read.
 	err error
-	tcb GuestTCB
 }
 
-// startSNP reads report and collateral and tells what they claim.
-func (s *verification) startSNP() *Refusal {
-	v := s.verdict
-	v.TEE = TEESNP
+// openSNP reads the report and tells what it claims.
+func (s *verification) openSNP() *Refusal {
+	s.verdict.TEE = TEESNP
 	if len(s.evidence.Quote) >= SNPReportBytes {
 		s.snp.report = SNPReport(s.evidence.Quote)
 		s.snp.fields = s.snp.report.Fields()
 		s.describeSNP()
 	}
-	if r := checkSNP(s.evidence.Quote); r != nil {
-		return r
-	}
-	v.Passed = append(make([]string, 0, 40), CheckFormat, CheckVersion)
+	return checkSNP(s.evidence.Quote)
+}
+
+// gatherSNP reads the collateral, and rates by it.
+func (s *verification) gatherSNP() {
 	if len(s.evidence.Collateral) == 0 {
-		return nil
+		return
 	}
 	s.snp.collateral, s.snp.err = parseSNPCollateral(s.evidence.Collateral)
 	c := s.snp.collateral
 	if c == nil {
-		return nil
+		return
 	}
-	s.term("certificate of the chip's key", c.leaf.NotBefore, c.leaf.NotAfter, 0)
-	s.term("certificate of AMD's signing key", c.signer.NotBefore, c.signer.NotAfter, 0)
-	s.term("certificate of AMD's root", c.root.NotBefore, c.root.NotAfter, 0)
+	s.term(datedCertificate("certificate of the chip's key", c.leaf))
+	s.term(datedCertificate("certificate of AMD's signing key", c.signer))
+	s.term(datedCertificate("certificate of AMD's root", c.root))
 	if c.crl != nil {
-		s.term("revocation list of AMD's root", c.crl.ThisUpdate, c.crl.NextUpdate, s.policy.MaxRootCRLAge)
+		s.term(s.snpList())
 	}
 	s.rateSNP()
-	return nil
+}
+
+// snpList is AMD's list, which is there.
+func (s *verification) snpList() dated {
+	l := s.snp.collateral.crl
+	return dated{nameAMDList, l.ThisUpdate, l.NextUpdate, s.policy.MaxRootCRLAge}
 }
 
 func (s *verification) describeSNP() {
@@ -63,14 +68,14 @@ func (s *verification) describeSNP() {
 
 // rateSNP rates by the policy's own minimum for this guest: AMD publishes none.
 func (s *verification) rateSNP() {
-	s.snp.tcb = decodeTCB(s.snp.fields.TCB, s.snp.collateral.turin())
+	tcb := decodeTCB(s.snp.fields.TCB, s.snp.collateral.turin())
 	for _, rule := range s.policy.Guests {
 		if rule.Measurement != s.snp.fields.Measurement {
 			continue
 		}
 		v := s.verdict
 		v.PlatformStatus = StatusOutOfDate
-		if s.snp.tcb.reaches(rule.MinTCB) {
+		if tcb.reaches(rule.MinTCB) {
 			v.PlatformStatus = StatusUpToDate
 		}
 		v.Status = v.PlatformStatus
@@ -103,17 +108,17 @@ func snpSteps() []step {
 		{check: CheckMigration, run: (*verification).checkMigration},
 		{check: CheckCRLMissing, run: (*verification).checkSNPList},
 		{check: CheckCRLSignature, run: func(s *verification) *Refusal {
-			return failed("revocation list of AMD's root: ", checkCRL(s.snp.collateral.crl, s.snp.collateral.root), remedyAMD)
+			return failed(nameAMDList+": ", checkCRL(s.snp.collateral.crl, s.snp.collateral.root), remedyAMD)
 		}},
 		{check: CheckCRLValidity, run: func(s *verification) *Refusal {
-			return failed("revocation list of AMD's root: ", current(s.snp.collateral.crl, s.now), remedyStale)
+			return s.checkDates(s.snpList())
 		}},
 		{check: CheckRevocation, run: (*verification).checkSNPRevocation},
-		{check: CheckCollateralAge, run: (*verification).checkSNPAge},
-		{check: CheckMeasurement, run: (*verification).checkGuest, moot: func(s *verification) bool { return s.policy.anyTarget }},
+		{check: CheckCollateralAge, run: func(s *verification) *Refusal { return s.checkMaxAge(s.snpList()) }},
+		{check: CheckMeasurement, run: (*verification).checkGuest, moot: untargeted},
 		{check: CheckTCBStatus, run: (*verification).checkStatus},
 		{check: CheckPlatform, run: (*verification).checkPlatform},
-		{check: CheckReportData, run: (*verification).checkReportData, moot: func(s *verification) bool { return s.reportData == nil }},
+		{check: CheckReportData, run: (*verification).checkReportData, moot: unbound},
 	}
 }
 
@@ -138,16 +143,6 @@ func (s *verification) checkSNPRevocation() *Refusal {
 	c := s.snp.collateral
 	if listed(c.crl, c.signer) || listed(c.crl, c.leaf) && c.leaf.SerialNumber.Sign() != 0 { // VCEKs share the serial 0
 		return failed("", errors.New("revoked: the certificate of AMD's signing key or the chip's"), statusRemedy(StatusRevoked))
-	}
-	return nil
-}
-
-func (s *verification) checkSNPAge() *Refusal {
-	from, bound := s.snp.collateral.crl.ThisUpdate, s.policy.MaxRootCRLAge
-	if bound > 0 && s.now.Sub(from) > bound {
-		return &Refusal{
-			Reason: fmt.Sprintf("revocation list of AMD's root of %s is older than the policy's %v", from.UTC().Format(time.RFC3339), bound), Remedy: remedyStale,
-		}
 	}
 	return nil
 }

@@ -1,9 +1,11 @@
 package quote
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -83,7 +85,7 @@ type tcbInfo struct {
 	fmspc  [6]byte
 	pceID  [2]byte
 	levels []tcbLevel
-	module tdxModule // of TDX modules without a version of their own
+	module *tdxModule // of TDX modules without a version of their own; nil: none
 	// modules are the identities of versioned TDX modules.
 	modules []tdxModule
 }
@@ -94,13 +96,12 @@ type tcbLevel struct {
 	pceSVN   uint16
 }
 
-// tdxModule identifies and rates TDX modules.
+// tdxModule identifies TDX modules, and rates those with a version of their own.
 type tdxModule struct {
-	id                string
-	signer            [TDHashBytes]byte
-	attributes, mask  uint64
-	levels            []svnLevel
-	present, withRank bool
+	id               string
+	signer           [TDHashBytes]byte
+	attributes, mask uint64
+	levels           []svnLevel // none: not rated
 }
 
 // svnLevel rates by one security version.
@@ -213,7 +214,8 @@ func components(m *members, name string, list *[]componentJSON, dst *[tcbCompone
 
 func (t *tcbInfo) readModules(m *members, j *tcbInfoJSON) {
 	if j.Module != nil {
-		t.module = j.Module.read(m, false)
+		module := j.Module.read(m, false)
+		t.module = &module
 	}
 	if j.Identities == nil {
 		return
@@ -226,7 +228,7 @@ func (t *tcbInfo) readModules(m *members, j *tcbInfoJSON) {
 		module := (*j.Identities)[i].read(m, true)
 		for _, other := range t.modules {
 			if other.id == module.id && m.err == nil {
-				m.err = fmt.Errorf("two tdxModuleIdentities of one id")
+				m.err = errors.New("two tdxModuleIdentities of one id")
 			}
 		}
 		t.modules = append(t.modules, module)
@@ -234,7 +236,7 @@ func (t *tcbInfo) readModules(m *members, j *tcbInfoJSON) {
 }
 
 func (j *tdxModuleJSON) read(m *members, identity bool) tdxModule {
-	module := tdxModule{present: true, withRank: identity}
+	var module tdxModule
 	hexBytes(m, "mrsigner", j.Signer, module.signer[:])
 	module.attributes = hexUint64(m, "attributes", j.Attributes)
 	module.mask = hexUint64(m, "attributesMask", j.Mask)
@@ -274,11 +276,7 @@ func hexBytes(m *members, name string, text *string, dst []byte) {
 func hexUint64(m *members, name string, text *string) uint64 {
 	var b [8]byte
 	hexBytes(m, name, text, b[:])
-	var n uint64
-	for i, c := range b {
-		n |= uint64(c) << (8 * i)
-	}
-	return n
+	return binary.LittleEndian.Uint64(b[:])
 }
 
 // rate finds the first level whose every component the platform reaches. tee is
@@ -322,17 +320,16 @@ var errModule = errors.New("the TDX module is not one that the TCB info names")
 func (t *tcbInfo) rateModule(r *TDReport) (rating, error) {
 	module := t.module
 	if version := r.TEETCBSVN[1]; version != 0 {
-		module = tdxModule{}
-		for _, m := range t.modules {
-			if m.id == fmt.Sprintf("TDX_%02X", version) {
-				module = m
-			}
+		module = nil
+		id := fmt.Sprintf("TDX_%02X", version)
+		if i := slices.IndexFunc(t.modules, func(m tdxModule) bool { return m.id == id }); i >= 0 {
+			module = &t.modules[i]
 		}
 	}
-	if !module.present || module.signer != r.MRSignerSEAM || r.SEAMAttributes&module.mask != module.attributes {
+	if module == nil || module.signer != r.MRSignerSEAM || r.SEAMAttributes&module.mask != module.attributes {
 		return rating{}, errModule
 	}
-	if !module.withRank {
+	if len(module.levels) == 0 {
 		return rating{}, nil
 	}
 	return rateSVN(module.levels, uint16(r.TEETCBSVN[0])), nil

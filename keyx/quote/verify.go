@@ -30,6 +30,7 @@ type verification struct {
 	verdict    *Verdict
 
 	quote      Quote
+	td         TDReport // of a TDX quote
 	chain      chain
 	chainErr   error
 	pck        PCK
@@ -100,24 +101,32 @@ func (p Policy) verify(e Evidence, reportData *[64]byte, now time.Time) (Verdict
 // run reads everything, rates it, and makes every check in order up to the first
 // that fails.
 func (s *verification) run() *Refusal {
+	if r := s.open(); r != nil {
+		return r
+	}
+	v := s.verdict
+	v.Passed = append(make([]string, 0, 40), CheckFormat, CheckVersion)
 	if isSNP(s.evidence.Quote) {
-		if r := s.startSNP(); r != nil {
-			return r
-		}
+		s.gatherSNP()
 		return s.make(snpSteps())
+	}
+	v.Passed = append(v.Passed, CheckCertType)
+	s.gather()
+	s.rate()
+	return s.make(chainSteps(), quoteSteps(), collateralSteps(), policySteps())
+}
+
+// open parses the quote or report and tells what it claims, also beside a refusal,
+// as far as it could be read.
+func (s *verification) open() *Refusal {
+	if isSNP(s.evidence.Quote) {
+		return s.openSNP()
 	}
 	refusal := s.quote.parse(s.evidence.Quote)
 	if len(s.quote.Body) != 0 {
 		s.describe()
 	}
-	if refusal != nil {
-		return refusal
-	}
-	v := s.verdict
-	v.Passed = append(make([]string, 0, 40), CheckFormat, CheckVersion, CheckCertType)
-	s.gather()
-	s.rate()
-	return s.make(chainSteps(), quoteSteps(), collateralSteps(), policySteps())
+	return refusal
 }
 
 // make makes checks up to the first that fails.
@@ -142,7 +151,8 @@ func (s *verification) make(lists ...[]step) *Refusal {
 func (s *verification) describe() {
 	v := s.verdict
 	if s.quote.TEE == TEETypeTDX {
-		v.describeTD(ParseTDReport(s.quote.Body))
+		s.td = ParseTDReport(s.quote.Body)
+		v.describeTD(&s.td)
 		return
 	}
 	report := Report(s.quote.Body)
@@ -153,7 +163,7 @@ func (s *verification) describe() {
 	v.ReportData = f.ReportData
 }
 
-func (v *Verdict) describeTD(r TDReport) {
+func (v *Verdict) describeTD(r *TDReport) {
 	v.TEE, v.Debug = TEETDX, r.Debug()
 	v.Measurement, v.ReportData = r.MRTD[:], r.ReportData
 	for i := range r.RTMR {
@@ -167,7 +177,7 @@ func (s *verification) gather() {
 	v := s.verdict
 	if s.chain, s.chainErr = parseChain(s.quote.CertData); s.chainErr == nil {
 		v.Simulated = IsSimulationRoot(s.chain[posRoot])
-		s.term("certificate chain of the platform", s.chain.validFrom(), s.chain.validUntil(), 0)
+		s.term(dated{name: "certificate chain of the platform", from: s.chain.validFrom(), until: s.chain.validUntil()})
 		if s.pck, s.pckErr = parsePCK(s.chain[posPCK]); s.pckErr == nil {
 			v.FMSPC, v.PPID, v.PlatformID = s.pck.FMSPC, s.pck.PPID, s.pck.PPID[:]
 		}
@@ -180,35 +190,35 @@ func (s *verification) gather() {
 	if c == nil {
 		return
 	}
-	age := s.policy.MaxCollateralAge
 	tcb, qe := c.tcbDoc.chain[0], c.qeDoc.chain[0]
 	if tcb != nil {
-		s.term("certificate of the TCB signer", tcb.NotBefore, tcb.NotAfter, 0)
+		s.term(datedCertificate("certificate of the TCB signer", tcb))
 	}
 	if qe != nil && (tcb == nil || !qe.Equal(tcb)) {
-		s.term("certificate of the QE identity's signer", qe.NotBefore, qe.NotAfter, 0)
+		s.term(datedCertificate("certificate of the QE identity's signer", qe))
 	}
-	if c.tcb != nil {
-		s.term("TCB info", c.tcb.issueDate, c.tcb.nextUpdate, age)
+	for _, d := range s.documents() {
+		s.term(d)
 	}
-	if c.qe != nil {
-		s.term("QE identity", c.qe.issueDate, c.qe.nextUpdate, age)
-	}
-	if c.rootCRL != nil {
-		s.term("revocation list of the root", c.rootCRL.ThisUpdate, c.rootCRL.NextUpdate, s.policy.MaxRootCRLAge)
-	}
-	if c.pckCRL != nil {
-		s.term("revocation list of platforms", c.pckCRL.ThisUpdate, c.pckCRL.NextUpdate, age)
+	for _, l := range s.lists() {
+		if l.list != nil {
+			s.term(l.dated())
+		}
 	}
 }
 
+func datedCertificate(name string, c *x509.Certificate) dated {
+	return dated{name: name, from: c.NotBefore, until: c.NotAfter}
+}
+
 // term notes what ages, and what of it ends first.
-func (s *verification) term(part string, from, until time.Time, maxAge time.Duration) {
-	if end := from.Add(maxAge); maxAge > 0 && end.Before(until) {
+func (s *verification) term(d dated) {
+	until := d.until
+	if end := d.from.Add(d.maxAge); d.maxAge > 0 && end.Before(until) {
 		until = end
 	}
 	v := s.verdict
-	v.Terms = append(v.Terms, Term{part, from, until})
+	v.Terms = append(v.Terms, Term{d.name, d.from, until})
 	if v.ValidUntil.IsZero() || until.Before(v.ValidUntil) {
 		v.ValidUntil = until
 	}
@@ -236,10 +246,9 @@ func (s *verification) rate() {
 	if c.tcb != nil {
 		var tee *[tcbComponents]uint8
 		if tdx {
-			report := ParseTDReport(s.quote.Body)
-			tee = &report.TEETCBSVN
+			tee = &s.td.TEETCBSVN
 			var module rating
-			module, s.moduleErr = c.tcb.rateModule(&report)
+			module, s.moduleErr = c.tcb.rateModule(&s.td)
 			v.ModuleStatus = add(module)
 		}
 		platform := c.tcb.rate(&s.pck, tee)
@@ -268,15 +277,8 @@ func verifyP256(key *ecdsa.PublicKey, msg []byte, sig *[keyBytes]byte) bool {
 func Claims(raw RawQuote) (Verdict, error) {
 	var v Verdict
 	s := verification{policy: &Policy{}, evidence: Evidence{Quote: raw}, verdict: &v}
-	if isSNP(raw) {
-		if r := s.startSNP(); r != nil {
-			return Verdict{}, r
-		}
-		return v, nil
-	}
-	if r := s.quote.parse(raw); r != nil && r.Check != CheckCertType {
+	if r := s.open(); r != nil && r.Check != CheckCertType {
 		return Verdict{}, r
 	}
-	s.describe()
 	return v, nil
 }
