@@ -92,17 +92,17 @@ func (c *Core) endorse(b []byte) error {
 // staple puts the host's collateral into the statements of now and of the next epoch. Clients verify it, so nothing is
 // looked at but its size. A handshake that has begun goes on with the statement that it began with.
 func (c *Core) staple(collateral []byte) error {
-	newest := c.keys.now
+	ids := []*keyx.Identity{c.keys.now}
 	if c.keys.next != nil {
-		newest = c.keys.next
+		ids = append(ids, c.keys.next)
 	}
-	for _, id := range []*keyx.Identity{c.keys.now, newest} {
+	for _, id := range ids {
 		if err := id.Staple(collateral); err != nil {
 			c.refuse(abi.NoConn, kindOf(err))
 			return nil
 		}
 	}
-	c.out = abi.AppendStatement(c.out, newest.Statement())
+	c.out = abi.AppendStatement(c.out, ids[len(ids)-1].Statement())
 	return nil
 }
 

@@ -91,13 +91,8 @@ func (id *Identity) make(epoch uint64, instance *[instanceLen]byte) error {
 	if len(s.quote) > MaxQuoteBytes || len(s.collateral) > MaxCollateralBytes {
 		return fail(op, KindInternal, errTooBig)
 	}
-	id.setStatement(s)
+	id.restate()
 	return nil
-}
-
-func (id *Identity) setStatement(s *statement) {
-	id.statement = s.encode()
-	id.hash = statementHash(id.statement)
 }
 
 // Renew makes the identity of the next key epoch of the same instance: a new key pair and a quote over it. The one
@@ -133,7 +128,8 @@ func (id *Identity) Endorse(b, measurement []byte, now time.Time) (*Endorsement,
 func (id *Identity) restate() {
 	with := id.claim
 	with.endorsed = id.endorsed
-	id.setStatement(&with)
+	id.statement = with.encode()
+	id.hash = statementHash(id.statement)
 }
 
 // Staple puts collateral into the statement, in place of the platform's, for this key and those that Renew makes. It is

@@ -106,14 +106,18 @@ func (r *Router) SetEndorsement(endorsement []byte) error {
 	if len(endorsement) == 0 || len(endorsement) > MaxEndorsementBytes {
 		return &Error{Op: "endorsement", Kind: wire.FrameTooLarge, Err: errEndorsementSize}
 	}
-	frame := abi.AppendEndorse(nil, endorsement)
+	r.hand(&r.lists.endorsement, abi.AppendEndorse(nil, endorsement))
+	return nil
+}
+
+// hand keeps a document, as a frame, for the enclaves to come and gives it to the one that runs now.
+func (r *Router) hand(keep *[]byte, frame []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.lists.endorsement = frame
+	*keep = frame
 	if l := r.life.Load(); l != nil {
 		l.link.control(frame)
 	}
-	return nil
 }
 
 // MaxCollateralBytes bounds collateral; it is the bound of those who verify it.
@@ -127,13 +131,7 @@ func (r *Router) SetCollateral(collateral []byte) error {
 	if len(collateral) == 0 || len(collateral) > MaxCollateralBytes {
 		return &Error{Op: "collateral", Kind: wire.FrameTooLarge, Err: errCollateralSize}
 	}
-	frame := abi.AppendStaple(nil, collateral)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.lists.collateral = frame
-	if l := r.life.Load(); l != nil {
-		l.link.control(frame)
-	}
+	r.hand(&r.lists.collateral, abi.AppendStaple(nil, collateral))
 	return nil
 }
 

@@ -10,8 +10,6 @@ package gramine
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"sync"
 
@@ -66,10 +64,10 @@ func (p *Platform) Quote(reportData [64]byte) (raw, collateral []byte, err error
 func (p *Platform) quote(reportData [64]byte) ([]byte, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := write(filepath.Join(p.dir, fileReportData), reportData[:]); err != nil {
+	if err := platform.WriteDevice(filepath.Join(p.dir, fileReportData), reportData[:]); err != nil {
 		return nil, fmt.Errorf("gramine: %w", err)
 	}
-	raw, err := read(filepath.Join(p.dir, fileQuote), quote.MaxQuoteBytes)
+	raw, err := platform.ReadDevice(filepath.Join(p.dir, fileQuote), quote.MaxQuoteBytes)
 	if err == nil {
 		err = evidence.Check(raw, reportData)
 	}
@@ -89,35 +87,11 @@ func (p *Platform) NewSealKey() (key, info []byte, err error) {
 
 // SealKey implements platform.Sealer.
 func (p *Platform) SealKey(info []byte) ([]byte, error) {
-	root, err := read(filepath.Join(p.dir, fileSealKey), platform.SealKeyBytes)
+	root, err := platform.ReadDevice(filepath.Join(p.dir, fileSealKey), platform.SealKeyBytes)
 	if err != nil {
 		return nil, fmt.Errorf("gramine: %w", err)
 	}
 	return platform.DeriveSealKey(root, "scbr/gramine/seal/v1", info)
-}
-
-// write writes to a file that exists: these are devices.
-func write(name string, b []byte) error {
-	f, err := os.OpenFile(name, os.O_WRONLY, 0) //nolint:gosec // a fixed name
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	return errors.Join(err, f.Close())
-}
-
-// read reads a whole file of at most limit bytes.
-func read(name string, limit int) ([]byte, error) {
-	f, err := os.Open(name) //nolint:gosec // a fixed name
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() //nolint:errcheck // read only
-	b, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
-	if err == nil && len(b) > limit {
-		err = fmt.Errorf("%s: more than %d bytes", filepath.Base(name), limit)
-	}
-	return b, err
 }
 
 var _ interface {

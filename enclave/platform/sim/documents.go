@@ -120,13 +120,12 @@ const (
 	// Evaluation is its tcbEvaluationDataNumber.
 	Evaluation = 17
 
-	documentVersion   = 3
-	identityVersion   = 2
-	collateralAge     = time.Hour // when it is new
-	teeModuleVersion  = 1         // TEE_TCB_SVN[1]: the module has an identity of its own
-	teeModuleSVN      = 5
-	productTDQE       = 2
-	moduleSignerBytes = 48
+	documentVersion  = 3
+	identityVersion  = 2
+	collateralAge    = time.Hour // when it is new
+	teeModuleVersion = 1         // TEE_TCB_SVN[1]: the module has an identity of its own
+	teeModuleSVN     = 5
+	productTDQE      = 2
 )
 
 // teeTCBSVN is the TDX module's versions of the simulated machine.
@@ -157,7 +156,7 @@ func newCollateral(now time.Time, tdx bool) Collateral {
 	if tdx {
 		c.TCBInfo.ID, c.QEIdentity.ID, c.QEIdentity.Product = "TDX", "TD_QE", productTDQE
 		module := TDXModule{
-			Signer:     hex.EncodeToString(make([]byte, moduleSignerBytes)),
+			Signer:     hex.EncodeToString(make([]byte, quote.TDHashBytes)),
 			Attributes: "0000000000000000", AttributesMask: "ffffffffffffffff",
 		}
 		c.TCBInfo.Module = &module

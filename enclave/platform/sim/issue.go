@@ -16,13 +16,11 @@ import (
 	"fmt"
 	"io"
 	"math/big"
-	"time"
 )
 
 const (
 	tcbSignerName  = "SCBR simulation TCB Signing"
 	tcbSignerLabel = "scbr/sim/tcb-signing/v1"
-	pemCRL         = "X509 CRL"
 )
 
 // publisher signs collateral: the authorities of a platform's chain and a TCB
@@ -206,12 +204,4 @@ func (p *Platform) fresh() ([]byte, error) {
 	}
 	p.collateral, p.issued = b, now
 	return bytes.Clone(b), nil
-}
-
-// clock is Config.Now, or the system's.
-func (c *Config) clock() func() time.Time {
-	if c.Now != nil {
-		return c.Now
-	}
-	return time.Now
 }

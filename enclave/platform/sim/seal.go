@@ -8,8 +8,8 @@ import (
 	"github.com/scbr/scbr/enclave/platform"
 )
 
-// sealLabel makes a seal key out of the attestation key: whoever reads the files of a
-// simulated platform has both.
+// Labels: a root for signer and product out of the attestation key, seal keys out of
+// that. Whoever reads the files of a simulated platform has all of them.
 const (
 	sealRootLabel = "scbr/sim/seal-root/v1"
 	sealLabel     = "scbr/sim/seal/v1"

@@ -87,7 +87,9 @@ func newPlatform(set *fileSet, cfg Config, flaw Flaw, variant Variant) (*Platfor
 	if cfg.Signer == [32]byte{} {
 		cfg.Signer = DefaultSigner()
 	}
-	cfg.Now = cfg.clock()
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
 	return &Platform{
 		cfg:      cfg,
 		root:     set.root,

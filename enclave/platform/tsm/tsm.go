@@ -189,26 +189,10 @@ func (d osFiles) Mkdir(name string) error { return os.Mkdir(d.path(name), 0o700)
 
 func (d osFiles) Rmdir(name string) error { return os.Remove(d.path(name)) }
 
-func (d osFiles) Write(name string, b []byte) error {
-	f, err := os.OpenFile(d.path(name), os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	return errors.Join(err, f.Close())
-}
+func (d osFiles) Write(name string, b []byte) error { return platform.WriteDevice(d.path(name), b) }
 
 func (d osFiles) Read(name string, limit int) ([]byte, error) {
-	f, err := os.Open(d.path(name))
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() //nolint:errcheck // read only
-	b, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
-	if err == nil && len(b) > limit {
-		err = fmt.Errorf("%s: more than %d bytes", filepath.Base(name), limit)
-	}
-	return b, err
+	return platform.ReadDevice(d.path(name), limit)
 }
 
 var _ interface {
