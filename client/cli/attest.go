@@ -115,11 +115,7 @@ func describe(cfg *client.Config, v *quote.Verdict, c *keyx.Confirmation, err er
 // print writes the attestation for people.
 func (a *attestation) print(out io.Writer, cfg *client.Config) error {
 	p := &printer{out: out}
-	state := "ACCEPTED"
-	if !a.Accepted {
-		state = "REFUSED"
-	}
-	p.line("enclave", state)
+	p.line("enclave", a.state())
 	a.identity(p)
 	if a.Instance != "" {
 		p.line("instance", a.Instance)
@@ -127,15 +123,10 @@ func (a *attestation) print(out io.Writer, cfg *client.Config) error {
 	p.line("against", fmt.Sprintf("domain %s, configuration %s..., router name %s", a.Domain, a.ConfigDigest[:16], a.Router))
 	if a.Accepted {
 		p.line("revocation", fmt.Sprintf("list %d is in force (0: none)", a.RevocationList))
-	}
-	if a.Accepted {
 		p.line("session", "its key and the configuration are bound by the quote; the enclave has accepted the grant")
 	}
 	a.reasoning(p, &cfg.Policy)
-	if !a.Accepted {
-		p.line("  FAILED", fmt.Sprintf("%-22s %s", a.Check, a.Reason))
-		p.line("remedy", a.Remedy)
-	}
+	a.failure(p, a.Reason, a.Remedy)
 	if len(a.Unchecked) > 0 {
 		p.line("not checked", strings.Join(a.Unchecked, ", "))
 	}
@@ -149,6 +140,14 @@ func (a *attestation) print(out io.Writer, cfg *client.Config) error {
 type printer struct {
 	out io.Writer
 	err error
+}
+
+// list prints lines under one name.
+func (p *printer) list(name string, lines []string) {
+	for _, text := range lines {
+		p.line(name, text)
+		name = ""
+	}
 }
 
 func (p *printer) line(name, text string) {

@@ -233,12 +233,9 @@ func (e *endorseFlags) loadKnowledge(who *endorser) error {
 		}
 		return nil
 	}
-	b, err := os.ReadFile(e.policy)
-	if err != nil {
-		return badPath(err, "check --policy")
-	}
-	if who.policy, err = quote.ParsePolicy(b); err != nil {
-		return usagef("%s: %w", e.policy, err)
+	var err error
+	if who.policy, err = readPolicy(e.policy); err != nil {
+		return err
 	}
 	who.inventory, err = readInventory(e.inventory)
 	return err

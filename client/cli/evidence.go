@@ -74,6 +74,13 @@ func timeText(t time.Time) string {
 
 // identity prints who the evidence is about.
 func (e *evidenceJSON) identity(p *printer) {
+	e.who(p)
+	p.line("tcb status", e.statusLine())
+	p.list("advisories", e.Advisories)
+}
+
+// who prints which enclave on which platform.
+func (e *evidenceJSON) who(p *printer) {
 	p.line("platform", e.platform())
 	p.line("measurement", e.Measurement)
 	for i, m := range e.RTMRs {
@@ -85,14 +92,22 @@ func (e *evidenceJSON) identity(p *printer) {
 	if e.PlatformID != "" {
 		p.line("platform id", e.PlatformID)
 	}
-	p.line("tcb status", e.statusLine())
-	for i, a := range e.Advisories {
-		name := ""
-		if i == 0 {
-			name = "advisories"
-		}
-		p.line(name, a)
+}
+
+func (e *evidenceJSON) state() string {
+	if e.Accepted {
+		return "ACCEPTED"
 	}
+	return "REFUSED"
+}
+
+// failure prints the check that failed, if one did.
+func (e *evidenceJSON) failure(p *printer, reason, remedy string) {
+	if e.Accepted {
+		return
+	}
+	p.line("  FAILED", fmt.Sprintf("%-22s %s", e.Check, reason))
+	p.line("remedy", remedy)
 }
 
 func (e *evidenceJSON) statusLine() string {
@@ -138,13 +153,11 @@ func (e *evidenceJSON) reasoning(p *printer, policy *quote.Policy) {
 	for _, check := range e.Checked {
 		p.line("  ok", fmt.Sprintf("%-22s %s", check, against(check, policy)))
 	}
-	for i, t := range e.Terms {
-		name := ""
-		if i == 0 {
-			name = "good until"
-		}
-		p.line(name, fmt.Sprintf("%s  %s", t.Until, t.Part))
+	terms := make([]string, 0, len(e.Terms))
+	for _, t := range e.Terms {
+		terms = append(terms, t.Until+"  "+t.Part)
 	}
+	p.list("good until", terms)
 	if e.ValidUntil != "" {
 		p.line("expires", e.ValidUntil+", when the first of these does")
 	}

@@ -386,12 +386,17 @@ func (g *groupFlags) show(out io.Writer, keeper *group.Keeper) error {
 // readSmall reads a key file, which is small.
 func readSmall(name string) ([]byte, error) {
 	const limit = 64 << 10
+	return readAtMost(name, limit)
+}
+
+// readAtMost reads a whole file of at most limit bytes.
+func readAtMost(name string, limit int) ([]byte, error) {
 	f, err := os.Open(name) //nolint:gosec // the path is the user's own
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close() //nolint:errcheck // only read
-	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	b, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
 	if err == nil && len(b) > limit {
 		err = fmt.Errorf("%s: larger than %d bytes", name, limit)
 	}

@@ -99,26 +99,13 @@ func inspect(raw quote.RawQuote) (*claims, error) {
 
 func (c *claims) print(p *printer) {
 	p.line("quote", fmt.Sprintf("%s, version %d; NOTHING below is verified", c.Kind, c.Version))
-	e := evidenceJSON{TEE: c.TEE, Debug: c.Debug, FMSPC: c.FMSPC}
-	p.line("platform", e.platform())
-	p.line("measurement", c.Measurement)
-	for i, m := range c.RTMRs {
-		p.line(fmt.Sprintf("rtmr%d", i), m)
+	e := evidenceJSON{
+		TEE: c.TEE, Debug: c.Debug, FMSPC: c.FMSPC, Measurement: c.Measurement, RTMRs: c.RTMRs, Signer: c.Signer,
+		ProductID: c.ProductID, SVN: c.SVN, PlatformID: c.PlatformID,
 	}
-	if c.Signer != "" {
-		p.line("signer", fmt.Sprintf("%s, product %d, security version %d", c.Signer, c.ProductID, c.SVN))
-	}
-	if c.PlatformID != "" {
-		p.line("platform id", c.PlatformID)
-	}
+	e.who(p)
 	p.line("report data", c.ReportData)
-	for i, text := range c.Certificates {
-		name := ""
-		if i == 0 {
-			name = "certificates"
-		}
-		p.line(name, text)
-	}
+	p.list("certificates", c.Certificates)
 	if c.Note != "" {
 		p.line("note", c.Note)
 	}

@@ -7,8 +7,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
-	"fmt"
-	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -91,29 +90,22 @@ func (f *quoteVerifyFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	verdict, policy, err := f.verify(evidence, at)
-	if policy.EndorsementRequired {
-		verdict.Unchecked = append(verdict.Unchecked, checkEndorsement)
-	}
 	if bad, ok := errors.AsType[*usageError](err); ok {
 		return bad
 	}
+	e := tellEvidence(&verdict)
+	if policy.EndorsementRequired {
+		e.Unchecked = append(e.Unchecked, checkEndorsement)
+	}
 	if f.json {
-		line := verifiedJSON{tellEvidence(&verdict), verdict.Check, verdict.Reason, verdict.Remedy, timeText(at)}
+		line := verifiedJSON{e, verdict.Check, verdict.Reason, verdict.Remedy, timeText(at)}
 		return firstError(json.NewEncoder(cmd.OutOrStdout()).Encode(line), err)
 	}
 	p := &printer{out: cmd.OutOrStdout()}
-	e := tellEvidence(&verdict)
-	state := "ACCEPTED"
-	if !e.Accepted {
-		state = "REFUSED"
-	}
-	p.line("evidence", state+", at "+timeText(at))
+	p.line("evidence", e.state()+", at "+timeText(at))
 	e.identity(p)
 	e.reasoning(p, &policy)
-	if !e.Accepted {
-		p.line("  FAILED", fmt.Sprintf("%-22s %s", verdict.Check, verdict.Reason))
-		p.line("remedy", verdict.Remedy)
-	}
+	e.failure(p, verdict.Reason, verdict.Remedy)
 	if f.policy == "" {
 		p.line("not checked", "measurement: without --policy any is accepted")
 	}
@@ -149,23 +141,21 @@ func (f *quoteVerifyFlags) read() (e quote.Evidence, at time.Time, err error) {
 
 // verify decides by policy, or looks without one.
 func (f *quoteVerifyFlags) verify(e quote.Evidence, at time.Time) (v quote.Verdict, policy quote.Policy, err error) {
-	policy.Roots = []*x509.Certificate{quote.IntelRoot()}
+	root := quote.IntelRoot()
 	if f.root != "" {
-		root, err := readCertificate("--root", f.root)
-		if err != nil {
+		if root, err = readCertificate("--root", f.root); err != nil {
 			return v, policy, err
 		}
-		policy.Roots = []*x509.Certificate{root}
 	}
 	if f.policy == "" {
+		policy.Roots = []*x509.Certificate{root}
 		v, err = quote.Examine(e, policy.Roots, at)
 	} else {
-		roots := policy.Roots
 		if policy, err = readPolicy(f.policy); err != nil {
 			return v, policy, err
 		}
 		if f.root != "" {
-			policy = narrow(policy, roots[0])
+			policy = narrow(policy, root)
 		}
 		v, err = policy.VerifyUnbound(e, at)
 	}
@@ -178,15 +168,8 @@ func (f *quoteVerifyFlags) verify(e quote.Evidence, at time.Time) (v quote.Verdi
 // narrow leaves a policy one of its roots. If it does not have it, no root is left
 // and it accepts nothing.
 func narrow(p quote.Policy, root *x509.Certificate) quote.Policy {
-	only := func(all []*x509.Certificate) (out []*x509.Certificate) {
-		for _, c := range all {
-			if c.Equal(root) {
-				out = append(out, c)
-			}
-		}
-		return out
-	}
-	p.Roots, p.SimulatedRoots = only(p.Roots), only(p.SimulatedRoots)
+	other := func(c *x509.Certificate) bool { return !c.Equal(root) }
+	p.Roots, p.SimulatedRoots = slices.DeleteFunc(p.Roots, other), slices.DeleteFunc(p.SimulatedRoots, other)
 	return p
 }
 
@@ -203,11 +186,7 @@ func readPolicy(name string) (quote.Policy, error) {
 }
 
 func readEvidence(flag, name string) ([]byte, error) {
-	info, err := os.Stat(name)
-	if err == nil && info.Size() > maxEvidenceFile {
-		return nil, usagef("%s %s: more than %d bytes", flag, name, maxEvidenceFile)
-	}
-	b, err := os.ReadFile(name) //nolint:gosec // the path is the user's own
+	b, err := readAtMost(name, maxEvidenceFile)
 	if err != nil {
 		return nil, badPath(err, "check "+flag)
 	}
