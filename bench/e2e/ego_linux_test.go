@@ -1,8 +1,7 @@
 package e2e
 
 import (
-	"bufio"
-	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,86 +9,73 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/scbr/scbr/bench/trial"
+	"github.com/scbr/scbr/client"
+	"github.com/scbr/scbr/matcher/filter"
 )
 
-// program builds one of the project's programs.
-func program(t *testing.T, dir, pkg string, flags ...string) string {
+// egoBuild builds enclaved as for EGo, into dir.
+func egoBuild(t *testing.T, tool, dir string) string {
 	t.Helper()
-	out := filepath.Join(dir, filepath.Base(pkg)+strings.Join(flags, ""))
-	cmd := exec.Command("go", append(append([]string{"build", "-o", out}, flags...), "github.com/scbr/scbr/"+pkg)...)
-	text, err := cmd.CombinedOutput()
+	out := filepath.Join(dir, "enclaved-ego")
+	text, err := exec.Command(tool, "build", "-tags", "ego", "-o", out, "github.com/scbr/scbr/enclave/enclaved").CombinedOutput()
 	require.NoError(t, err, "%s", text)
 	return out
 }
 
-// routerUnder runs routerd --dev with an enclaved of the caller's and returns the
-// client directory and the address.
-func routerUnder(t *testing.T, routerd, enclaved, platform string) (dir, addr string) {
+// startUnder runs routerd --dev with a build of enclaved that a shell command runs, but
+// for dev-init, which is not the enclave's.
+func startUnder(t *testing.T, dir, enclaved, run string) *trial.System {
 	t.Helper()
-	dir = filepath.Join(t.TempDir(), "dev")
-	out, err := exec.Command(platform, "dev-init", dir).CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	cmd := exec.Command(routerd, "--domain", filepath.Join(dir, "domain.json"), "--platform", filepath.Join(dir, "platform"), "--router", "dev",
-		"--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--enclaved", enclaved)
-	stdout, err := cmd.StdoutPipe()
+	t.Setenv("GOTRACEBACK", "none") // as enclave.json has it for what runs inside
+	script := filepath.Join(dir, "enclaved.sh")
+	text := fmt.Sprintf("#!/bin/sh\n[ \"$1\" != dev-init ] || exec %s \"$@\"\n%s\n", enclaved, run)
+	require.NoError(t, os.WriteFile(script, []byte(text), 0o700)) //nolint:gosec // a program of this test
+	bin := t.TempDir()
+	require.NoError(t, trial.Build(t.Context(), bin))
+	sys, err := trial.Start(t.Context(), bin, filepath.Join(dir, "dev"), "--enclaved", script)
 	require.NoError(t, err)
-	var log bytes.Buffer
-	cmd.Stderr = &log
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = cmd.Wait()
-	})
-	lines := bufio.NewScanner(stdout)
-	for addr == "" && lines.Scan() {
-		for _, field := range strings.Fields(lines.Text()) {
-			if a, ok := strings.CutPrefix(field, "listen="); ok {
-				addr = a
-			}
-		}
-	}
-	require.NotEmpty(t, addr, "%s", &log)
-	return dir, addr
+	t.Cleanup(func() { require.NoError(t, sys.Stop()) })
+	return sys
 }
 
-// script writes a program that runs another.
-func script(t *testing.T, dir, text string) string {
+// converse has a subscriber get what publishers send, each in a session of its own.
+func converse(t *testing.T, sys *trial.System) {
 	t.Helper()
-	name := filepath.Join(dir, "enclaved.sh")
-	require.NoError(t, os.WriteFile(name, []byte("#!/bin/sh\n"+text+"\n"), 0o700)) //nolint:gosec // a program of this test
-	return name
-}
-
-// converse has a subscriber get what a publisher sends, through the router.
-func converse(t *testing.T, scbr, dir, addr string) {
-	t.Helper()
-	sub := exec.Command(scbr, "sub", "--dir", dir, "--addr", addr, "--where", "symbol = 'HAL' AND price < 50", "--count", "20", "--json")
-	var got bytes.Buffer
-	sub.Stdout = &got
-	stderr, err := sub.StderrPipe()
+	iss, err := trial.NewIssuer(sys)
 	require.NoError(t, err)
-	require.NoError(t, sub.Start())
-	ready := bufio.NewScanner(stderr)
-	require.True(t, ready.Scan(), "subscribed")
-	for i := range 20 {
-		out, err := exec.Command(scbr, "pub", "--dir", dir, "--addr", addr, "--attr", "symbol=HAL", "--attr", fmt.Sprintf("price=%d", i), "--payload", "x").CombinedOutput()
-		require.NoError(t, err, "%s", out)
-	}
-	done := make(chan error, 1)
-	go func() { done <- sub.Wait() }()
-	select {
-	case err := <-done:
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	dial := func(n uint64) *client.Client {
+		cfg, err := iss.Config(fmt.Sprint("member-", n), "TRUE", "TRUE", n)
 		require.NoError(t, err)
-	case <-time.After(patience):
-		_ = sub.Process.Kill()
-		t.Fatal("not delivered")
+		c, err := client.Dial(ctx, cfg)
+		require.NoError(t, err)
+		return c
 	}
-	require.Equal(t, 20, bytes.Count(got.Bytes(), []byte("\n")))
+	const publications = 20
+	sub := dial(publications)
+	where, err := filter.Parse("symbol = 'HAL' AND price < 50")
+	require.NoError(t, err)
+	_, err = sub.Subscribe(ctx, where)
+	require.NoError(t, err)
+	for n := range uint64(publications) {
+		pub := dial(n)
+		e, err := filter.NewEvent(filter.Attribute{Name: "symbol", Value: filter.String("HAL")}, filter.Attribute{Name: "price", Value: filter.Int(int64(n))})
+		require.NoError(t, err)
+		require.NoError(t, pub.Publish(ctx, e, []byte("x")))
+		require.NoError(t, pub.Close())
+	}
+	for range publications {
+		d, err := sub.Receive(ctx)
+		require.NoError(t, err)
+		require.Equal(t, "x", string(d.Payload))
+	}
+	require.NoError(t, sub.Close())
 }
 
 // lacking are the system calls that EGo has not, and no program of the enclave may
@@ -107,13 +93,9 @@ func TestEnclavedNeedsOnlyWhatEGoHas(t *testing.T) {
 	if err != nil {
 		t.Skip("strace is not installed")
 	}
-	t.Setenv("GOTRACEBACK", "none") // as enclave.json has it
 	dir := t.TempDir()
-	routerd, scbr := program(t, dir, "router/routerd"), program(t, dir, "client/scbr")
-	enclaved := program(t, dir, "enclave/enclaved", "-tags=ego")
-	trace := filepath.Join(dir, "trace")
-	state, addr := routerUnder(t, routerd, script(t, dir, fmt.Sprintf("exec %s -D -f -qq -o %s %s \"$@\"", strace, trace, enclaved)), enclaved)
-	converse(t, scbr, state, addr)
+	enclaved, trace := egoBuild(t, "go", dir), filepath.Join(dir, "trace")
+	converse(t, startUnder(t, dir, enclaved, fmt.Sprintf("exec %s -D -f -qq -o %s %s \"$@\"", strace, trace, enclaved)))
 
 	b, err := os.ReadFile(trace)
 	require.NoError(t, err)
@@ -185,17 +167,14 @@ func TestUnderEGo(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	routerd, scbr, host := program(t, dir, "router/routerd"), program(t, dir, "client/scbr"), program(t, dir, "enclave/enclaved")
-	root, err := filepath.Abs("../..")
+	enclaved := egoBuild(t, "ego-go", dir)
+	config, err := os.ReadFile("../../enclave/enclaved/enclave.json")
 	require.NoError(t, err)
-	for _, step := range [][]string{
-		{"sh", "-c", fmt.Sprintf("sed 's#/var/lib/scbr#%s#g' %s > %s/enclave.json", os.TempDir(), filepath.Join(root, "enclave/enclaved/enclave.json"), dir)},
-		{"sh", "-c", fmt.Sprintf("cd %s && ego-go build -tags ego -o %s/enclaved-ego ./enclave/enclaved && mv %s/enclaved-ego %s/enclaved", root, dir, dir, dir)},
-		{"sh", "-c", fmt.Sprintf("cd %s && ego sign enclave.json", dir)},
-	} {
-		out, err := exec.Command(step[0], step[1:]...).CombinedOutput()
-		require.NoError(t, err, "%v: %s", step, out)
-	}
-	state, addr := routerUnder(t, routerd, script(t, dir, fmt.Sprintf("cd %s && OE_SIMULATION=1 exec ego run enclaved \"$@\"", dir)), host)
-	converse(t, scbr, state, addr)
+	text := strings.NewReplacer("/var/lib/scbr", os.TempDir(), `"enclaved"`, `"enclaved-ego"`).Replace(string(config))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "enclave.json"), []byte(text), 0o600))
+	sign := exec.Command("ego", "sign", "enclave.json")
+	sign.Dir = dir
+	out, err := sign.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	converse(t, startUnder(t, dir, enclaved, fmt.Sprintf("OE_SIMULATION=1 exec ego run %s \"$@\"", enclaved)))
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"encoding/pem"
 	"math/rand/v2"
-	"os"
 	"testing"
 	"time"
 
@@ -335,12 +334,7 @@ func TestVerdictIsFilledWhenRefused(t *testing.T) {
 
 func intelRoots(t testing.TB) []*x509.Certificate {
 	t.Helper()
-	b, err := os.ReadFile("testdata/real/common/intel_sgx_root_ca.pem")
-	require.NoError(t, err)
-	block, _ := pem.Decode(b)
-	c, err := x509.ParseCertificate(block.Bytes)
-	require.NoError(t, err)
-	return []*x509.Certificate{c}
+	return realRoots(t, "common/intel_sgx_root_ca.pem")
 }
 
 // withChain replaces the certification data, all lengths right.
