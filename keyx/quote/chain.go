@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -163,24 +164,12 @@ func (c *chain) checkValidity(now time.Time) error {
 
 // validFrom is the latest NotBefore of the chain.
 func (c *chain) validFrom() time.Time {
-	t := c[0].NotBefore
-	for _, cert := range c[1:] {
-		if cert.NotBefore.After(t) {
-			t = cert.NotBefore
-		}
-	}
-	return t
+	return slices.MaxFunc(c[:], func(a, b *x509.Certificate) int { return a.NotBefore.Compare(b.NotBefore) }).NotBefore
 }
 
 // validUntil is the earliest NotAfter of the chain.
 func (c *chain) validUntil() time.Time {
-	t := c[0].NotAfter
-	for _, cert := range c[1:] {
-		if cert.NotAfter.Before(t) {
-			t = cert.NotAfter
-		}
-	}
-	return t
+	return slices.MinFunc(c[:], func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) }).NotAfter
 }
 
 func position(i int) string {
