@@ -99,7 +99,7 @@ func named(name string, err error) error {
 }
 
 func (c *collateral) readTCBInfo(j *collateralJSON) (err error) {
-	if c.tcbDoc, err = readDocument(j.TCBChain, j.TCBInfo, j.TCBSignature); err != nil {
+	if c.tcbDoc, err = readDocument(j.TCBChain, j.TCBInfo, j.TCBSignature, parseIssuerChain); err != nil {
 		return err
 	}
 	c.tcb, err = parseTCBInfo(c.tcbDoc.text)
@@ -107,7 +107,13 @@ func (c *collateral) readTCBInfo(j *collateralJSON) (err error) {
 }
 
 func (c *collateral) readQEIdentity(j *collateralJSON) (err error) {
-	if c.qeDoc, err = readDocument(j.QEChain, j.QEIdentity, j.QESignature); err != nil {
+	parse := func(chain string) (issuerChain, error) {
+		if known := c.tcbDoc.chain; known[0] != nil && chain == *j.TCBChain { // as a rule it is the same
+			return known, nil
+		}
+		return parseIssuerChain(chain)
+	}
+	if c.qeDoc, err = readDocument(j.QEChain, j.QEIdentity, j.QESignature, parse); err != nil {
 		return err
 	}
 	c.qe, err = parseQEIdentity(c.qeDoc.text)
@@ -124,7 +130,7 @@ func (c *collateral) readPCKCRLChain(j *collateralJSON) (err error) {
 	return err
 }
 
-func readDocument(chain, text, signature *string) (signedDocument, error) {
+func readDocument(chain, text, signature *string, parse func(string) (issuerChain, error)) (signedDocument, error) {
 	var m members
 	var d signedDocument
 	d.text = []byte(need(&m, "the document", text))
@@ -134,7 +140,7 @@ func readDocument(chain, text, signature *string) (signedDocument, error) {
 		return d, m.err
 	}
 	var err error
-	d.chain, err = parseIssuerChain(certs)
+	d.chain, err = parse(certs)
 	return d, err
 }
 

@@ -1,6 +1,7 @@
 package quote_test
 
 import (
+	"fmt"
 	"math/big"
 	"strings"
 	"testing"
@@ -122,15 +123,24 @@ func collateralFaults() map[string]struct {
 		}},
 		"duplicate member":      {quote.CheckCollateralFormat, func(c *sim.Collateral) { c.EditTCBInfo = edited(`{"id"`, `{"fmspc":"00606a000000","id"`) }},
 		"duplicate, other case": {quote.CheckCollateralFormat, func(c *sim.Collateral) { c.EditTCBInfo = edited(`{"id"`, `{"TCBLEVELS":[],"id"`) }},
-		"duplicate in a level":  {quote.CheckCollateralFormat, func(c *sim.Collateral) { c.EditTCBInfo = edited(`"tcbStatus"`, `"tcbStatus":"UpToDate","tcbStatus"`) }},
-		"duplicate outside":     {quote.CheckCollateralFormat, func(c *sim.Collateral) { c.EditText = edited(`{`, `{"pck_crl":"",`) }},
-		"unknown outside":       {quote.CheckCollateralFormat, func(c *sim.Collateral) { c.Edit = func(m map[string]string) { m["pck_crl2"] = "" } }},
-		"local time":            {quote.CheckCollateralFormat, func(c *sim.Collateral) { c.EditTCBInfo = edited(`Z","nextUpdate"`, `+01:00","nextUpdate"`) }},
-		"status a number":       {quote.CheckCollateralFormat, func(c *sim.Collateral) { c.EditQEIdentity = edited(`"UpToDate"`, `1`) }},
-		"SVN negative":          {quote.CheckCollateralFormat, func(c *sim.Collateral) { c.EditTCBInfo = edited(`"svn":12`, `"svn":-1`) }},
-		"SVN fraction":          {quote.CheckCollateralFormat, func(c *sim.Collateral) { c.EditTCBInfo = edited(`"svn":12`, `"svn":1.5`) }},
-		"SVN large":             {quote.CheckCollateralFormat, func(c *sim.Collateral) { c.EditTCBInfo = edited(`"svn":12`, `"svn":256`) }},
-		"level without status":  {quote.CheckCollateralFormat, func(c *sim.Collateral) { c.EditTCBInfo = edited(`"tcbStatus":"UpToDate"`, `"x":1`) }},
+		"duplicate, folded":     {quote.CheckCollateralFormat, func(c *sim.Collateral) { c.EditText = edited(`{`, "{\"pck_crl_i\u017fsuer_chain\":\"\",") }},
+		"duplicate, escaped":    {quote.CheckCollateralFormat, func(c *sim.Collateral) { c.EditTCBInfo = edited(`{"id"`, `{"\u0069D":"TDX","id"`) }},
+		"many members": {quote.CheckCollateralFormat, func(c *sim.Collateral) {
+			text := ""
+			for i := range 64 {
+				text += fmt.Sprintf(`"x%d":0,`, i)
+			}
+			c.EditTCBInfo = edited(`{"id"`, "{"+text+`"id"`)
+		}},
+		"duplicate in a level": {quote.CheckCollateralFormat, func(c *sim.Collateral) { c.EditTCBInfo = edited(`"tcbStatus"`, `"tcbStatus":"UpToDate","tcbStatus"`) }},
+		"duplicate outside":    {quote.CheckCollateralFormat, func(c *sim.Collateral) { c.EditText = edited(`{`, `{"pck_crl":"",`) }},
+		"unknown outside":      {quote.CheckCollateralFormat, func(c *sim.Collateral) { c.Edit = func(m map[string]string) { m["pck_crl2"] = "" } }},
+		"local time":           {quote.CheckCollateralFormat, func(c *sim.Collateral) { c.EditTCBInfo = edited(`Z","nextUpdate"`, `+01:00","nextUpdate"`) }},
+		"status a number":      {quote.CheckCollateralFormat, func(c *sim.Collateral) { c.EditQEIdentity = edited(`"UpToDate"`, `1`) }},
+		"SVN negative":         {quote.CheckCollateralFormat, func(c *sim.Collateral) { c.EditTCBInfo = edited(`"svn":12`, `"svn":-1`) }},
+		"SVN fraction":         {quote.CheckCollateralFormat, func(c *sim.Collateral) { c.EditTCBInfo = edited(`"svn":12`, `"svn":1.5`) }},
+		"SVN large":            {quote.CheckCollateralFormat, func(c *sim.Collateral) { c.EditTCBInfo = edited(`"svn":12`, `"svn":256`) }},
+		"level without status": {quote.CheckCollateralFormat, func(c *sim.Collateral) { c.EditTCBInfo = edited(`"tcbStatus":"UpToDate"`, `"x":1`) }},
 		"deeply nested": {quote.CheckCollateralFormat, func(c *sim.Collateral) {
 			c.EditTCBInfo = edited(`{"id"`, `{"x":`+strings.Repeat("[", 40)+strings.Repeat("]", 40)+`,"id"`)
 		}},

@@ -5,13 +5,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 	"unicode/utf8"
 )
 
-// maxJSONDepth bounds the nesting of collateral; the formats need 7.
-const maxJSONDepth = 16
+// Bounds of collateral's JSON; the formats need 7 levels and 13 members.
+const (
+	maxJSONDepth   = 16
+	maxJSONMembers = 64
+)
 
 // errAgain is a member that two readers could understand differently.
 var errAgain = errors.New("member repeated")
@@ -26,42 +29,91 @@ func strictJSON(b []byte) error {
 	if !json.Valid(b) {
 		return errors.New("not JSON")
 	}
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.UseNumber()
-	return scanValue(dec, 0)
-}
-
-func scanValue(dec *json.Decoder, depth int) error {
-	if depth > maxJSONDepth {
-		return errors.New("nested too deeply")
-	}
-	t, err := dec.Token()
-	if err != nil {
-		return err
-	}
-	open, ok := t.(json.Delim)
-	if !ok {
-		return nil
-	}
-	seen := map[string]bool{}
-	for dec.More() {
-		if open == '{' {
-			key, err := dec.Token()
-			if err != nil {
-				return err
-			}
-			name := strings.ToLower(key.(string)) //nolint:forcetypeassert // the decoder lets only strings be keys
-			if seen[name] {
-				return fmt.Errorf("%w: %.40q", errAgain, name)
-			}
-			seen[name] = true
+	n := names{}
+	for i := 0; i < len(b); i++ {
+		var err error
+		switch b[i] {
+		case '{', '[':
+			err = n.open(b[i] == '{')
+		case '}', ']':
+			n.close()
+		case ',':
+			n.next = n.inObject()
+		case '"':
+			end := i + closing(b[i+1:])
+			err = n.text(b[i+1 : end+1])
+			i = end + 1
 		}
-		if err := scanValue(dec, depth+1); err != nil {
+		if err != nil {
 			return err
 		}
 	}
-	_, err = dec.Token()
-	return err
+	return nil
+}
+
+// closing is the length of the string that begins b, up to its quote, in valid JSON.
+func closing(b []byte) int {
+	n := 0
+	for b[n] != '"' {
+		if b[n] == '\\' {
+			n++
+		}
+		n++
+	}
+	return n
+}
+
+// names are those of the members of the objects that are open, outermost first.
+type names struct {
+	all [][]byte
+	// opened has where in all each open object begins, -1 for a list.
+	opened []int
+	next   bool // the next string is a name
+}
+
+func (n *names) inObject() bool { return n.opened[len(n.opened)-1] >= 0 }
+
+func (n *names) open(object bool) error {
+	if len(n.opened) == maxJSONDepth {
+		return errors.New("nested too deeply")
+	}
+	begin := -1
+	if object {
+		begin = len(n.all)
+	}
+	n.opened, n.next = append(n.opened, begin), object
+	return nil
+}
+
+func (n *names) close() {
+	if n.inObject() {
+		n.all = n.all[:n.opened[len(n.opened)-1]]
+	}
+	n.opened, n.next = n.opened[:len(n.opened)-1], false
+}
+
+// text takes a string, between its quotes, which may be a name.
+func (n *names) text(s []byte) error {
+	if !n.next {
+		return nil
+	}
+	n.next = false
+	if bytes.IndexByte(s, '\\') >= 0 {
+		var plain string
+		if err := json.Unmarshal(slices.Concat([]byte{'"'}, s, []byte{'"'}), &plain); err != nil {
+			return err
+		}
+		s = []byte(plain)
+	}
+	siblings := n.all[n.opened[len(n.opened)-1]:]
+	if len(siblings) == maxJSONMembers {
+		return fmt.Errorf("more than %d members", maxJSONMembers)
+	}
+	if slices.ContainsFunc(siblings, func(o []byte) bool { return bytes.EqualFold(o, s) }) {
+		return fmt.Errorf("%w: %.40q", errAgain, s)
+	}
+	n.all = append(n.all, s)
+	return nil
 }
 
 // unmarshalStrict reads b into v after strictJSON. Unknown members are allowed:

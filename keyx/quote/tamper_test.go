@@ -38,7 +38,7 @@ func TestBitFlips(t *testing.T) {
 						continue
 					}
 					b.raw[i] ^= 1 << bit
-					v, err := b.verify()
+					v, err := b.flipped()
 					b.raw[i] ^= 1 << bit
 					if err == nil || v.Accepted {
 						t.Fatalf("bit %d of byte %d flipped, accepted", bit, i)
