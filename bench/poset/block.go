@@ -75,6 +75,15 @@ func consBytes(c *constraint) int {
 	return align(consName+inline(c.name)+inline(c.text), blockAlign)
 }
 
+// bytes is what a filter takes that has a node of its own and one subscriber.
+func (f *conjunction) bytes() int {
+	size := nodeBytes + subBytes
+	for i := range f.constraints {
+		size += consBytes(&f.constraints[i])
+	}
+	return size
+}
+
 func (p *Poset) get(off, field int) int { return int(p.word(off, field)) }
 
 func (p *Poset) word(off, field int) uint64 {

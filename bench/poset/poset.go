@@ -51,20 +51,11 @@ func (p *Poset) Insert(preds []filter.Predicate, tag uint64) error {
 	if err != nil {
 		return err
 	}
-	parent, equal := p.find(&f)
+	parent, equal := p.find(anchor, &f)
 	if equal {
-		if err := p.reserve(subBytes); err != nil {
-			return err
-		}
-		p.newSub(parent, tag)
-		p.subs++
-		return nil
+		return p.share(parent, tag)
 	}
-	size := nodeBytes + subBytes
-	for i := range f.constraints {
-		size += consBytes(&f.constraints[i])
-	}
-	if err := p.reserve(size); err != nil {
+	if err := p.reserve(f.bytes()); err != nil {
 		return err
 	}
 	n := p.newNode(&f)
@@ -76,11 +67,21 @@ func (p *Poset) Insert(preds []filter.Predicate, tag uint64) error {
 	return nil
 }
 
-// find descends to the node below which f belongs, or to one that is equal.
-func (p *Poset) find(f *conjunction) (parent int, equal bool) {
-	parent = anchor
-	p.touch(anchor)
-	for n := p.get(anchor, nodeFirstChild); n != 0; {
+// share adds a subscriber to a node.
+func (p *Poset) share(n int, tag uint64) error {
+	if err := p.reserve(subBytes); err != nil {
+		return err
+	}
+	p.newSub(n, tag)
+	p.subs++
+	return nil
+}
+
+// find descends from parent, which is the anchor or covers f, to the node below
+// which f belongs, or to one that is equal.
+func (p *Poset) find(parent int, f *conjunction) (at int, equal bool) {
+	p.touch(parent)
+	for n := p.get(parent, nodeFirstChild); n != 0; {
 		if !p.nodeCovers(n, f) {
 			n = p.get(n, nodeNext)
 			continue
@@ -103,16 +104,22 @@ func (p *Poset) adopt(parent, n int, f *conjunction) {
 			before, c = c, next
 			continue
 		}
-		if before != 0 {
-			p.link(before, nodeNext, next)
-		} else {
-			p.link(parent, nodeFirstChild, next)
-		}
-		if next == 0 {
-			p.link(parent, nodeLastChild, before)
-		}
+		p.unlink(parent, before, c)
 		p.append(n, c)
 		c = next
+	}
+}
+
+// unlink takes c, which follows before or is the first, out of parent's children.
+func (p *Poset) unlink(parent, before, c int) {
+	next := p.get(c, nodeNext)
+	if before != 0 {
+		p.link(before, nodeNext, next)
+	} else {
+		p.link(parent, nodeFirstChild, next)
+	}
+	if next == 0 {
+		p.link(parent, nodeLastChild, before)
 	}
 }
 
