@@ -8,7 +8,10 @@ import (
 	"github.com/scbr/scbr/matcher/filter"
 )
 
-const quotesName = "A"
+const (
+	quotesName     = "A"
+	quotesZipfName = "A-zipf"
+)
 
 // Streams of one seed: filters, events and, in A, the base prices do not disturb each other.
 const (
@@ -52,8 +55,9 @@ func quoteAttributes() []string {
 	}
 }
 
-// quotes is workload A: every filter names a symbol and one to three ranges on its prices or its volume.
-type quotes struct{}
+// quotes is workload A: every filter names a symbol and one to three ranges on its prices or its volume. In A-zipf the
+// symbols of events, and of events only, are of Zipf's popularity instead of a uniform one.
+type quotes struct{ zipfEvent bool }
 
 func (quotes) text() format { return newColumns(quoteAttributes(), quoteSymbol) }
 
@@ -124,11 +128,16 @@ func (m *market) priceRange(r *rand.Rand, symbol, attr int) filter.Predicate {
 	return p
 }
 
-func (quotes) events(seed uint64) (nextEvent, error) {
+func (q quotes) events(seed uint64) (nextEvent, error) {
 	m := newMarket(seed)
 	r := rand.New(rand.NewPCG(seed, eventStream))
+	draw := func() int { return r.IntN(symbols) }
+	if q.zipfEvent {
+		zipf := newPopularity(symbols)
+		draw = func() int { return zipf.at(r.Float64()) }
+	}
 	return func(dst []filter.Attribute) []filter.Attribute {
-		symbol := r.IntN(symbols)
+		symbol := draw()
 		low, high := m.price(r, symbol), m.price(r, symbol)
 		if low > high {
 			low, high = high, low

@@ -67,16 +67,16 @@ func suffixed(attr string, i int) string {
 	return attr + strconv.Itoa(i+1)
 }
 
-// popularity draws symbols by Zipf's law.
+// popularity draws symbols by Zipf's law with exponent 1.
 type popularity struct {
 	sums    []float64 // of 1/rank up to each rank
 	symbols []int     // by rank
 }
 
-func newPopularity() popularity {
+func newPopularity(symbols int) popularity {
 	var p popularity
 	sum := 0.0
-	for i := range paperSymbols {
+	for i := range symbols {
 		sum += 1 / float64(i+1)
 		p.sums = append(p.sums, sum)
 		p.symbols = append(p.symbols, i)
@@ -85,8 +85,11 @@ func newPopularity() popularity {
 	return p
 }
 
-func (p popularity) draw(m *mersenne) int {
-	rank, _ := slices.BinarySearch(p.sums, m.random()*p.sums[len(p.sums)-1])
+func (p popularity) draw(m *mersenne) int { return p.at(m.random()) }
+
+// at returns the symbol for a number in [0, 1).
+func (p popularity) at(x float64) int {
+	rank, _ := slices.BinarySearch(p.sums, x*p.sums[len(p.sums)-1])
 	return p.symbols[rank]
 }
 
@@ -106,7 +109,7 @@ func (p paper) quoteNames() []quoteNames {
 
 func (p paper) filters(seed uint64) nextFilter {
 	m := p.stream("subs", seed)
-	names, zipf := p.quoteNames(), newPopularity()
+	names, zipf := p.quoteNames(), newPopularity(paperSymbols)
 	return func(dst []filter.Predicate) []filter.Predicate {
 		if !p.extended {
 			return p.conjunction(dst, m, zipf, &names[m.randrange(p.multiple)])
@@ -196,7 +199,7 @@ func (p paper) events(seed uint64) (nextEvent, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, zipf := p.stream("pubs", seed), newPopularity()
+	m, zipf := p.stream("pubs", seed), newPopularity(paperSymbols)
 	names := p.eventNames(all)
 	turn := 0
 	draw := func() quote {

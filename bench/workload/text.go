@@ -19,14 +19,14 @@ type format interface {
 // writeBuffer is large enough that a system call is no part of the cost of a line.
 const writeBuffer = 1 << 16
 
-// WriteFilters writes the first n filters, one a line. The lines of A and B are tokens number=text for an equality and
+// WriteFilters writes the first n filters, one a line. The lines of A, A-zipf and B are tokens number=text for an equality and
 // number:low:high for a closed range, where - is an open side and the number is the attribute's in the schema. Those of the
 // paper's workloads are SCBR's: 0, the filter's place, S, and i, name, operator and integer for each predicate.
 func WriteFilters(w io.Writer, name string, n int, seed uint64) error {
 	return writeLines(EachFilter, w, name, n, seed, format.appendFilter)
 }
 
-// WriteEvents writes the first n events, one a line. The lines of A and B are tokens number=value, where the number is the
+// WriteEvents writes the first n events, one a line. The lines of A, A-zipf and B are tokens number=value, where the number is the
 // attribute's in the schema. Those of the paper's workloads are SCBR's: 0, 0, P, and i, name and integer for each attribute.
 func WriteEvents(w io.Writer, name string, n int, seed uint64) error {
 	return writeLines(EachEvent, w, name, n, seed, func(text format, dst []byte, _ int, attrs []filter.Attribute) []byte {
@@ -53,7 +53,7 @@ func writeLines[T any](items sequence[T], w io.Writer, name string, n int, seed 
 	return buf.Flush()
 }
 
-// WriteSchema writes the attributes of A or B, one a line: number, name, and s for a string or i for an integer. The paper's
+// WriteSchema writes the attributes of A, A-zipf or B, one a line: number, name, and s for a string or i for an integer. The paper's
 // workloads have none: ErrNoSchema.
 func WriteSchema(w io.Writer, name string) error {
 	g, err := lookup(name)
@@ -76,7 +76,7 @@ func WriteSchema(w io.Writer, name string) error {
 	return err
 }
 
-// columns is the text of A and B: attributes by number.
+// columns is the text of A, A-zipf and B: attributes by number.
 type columns struct {
 	names   []string
 	texts   []int // the attributes that are strings

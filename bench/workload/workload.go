@@ -1,6 +1,6 @@
-// Package workload makes the filters and events that the benchmarks run on: two synthetic workloads, A (stock quotes with a
-// symbol and ranges on prices) and B (ranges on uniform integers), and the nine of the SCBR paper's table, which draw their
-// publications from package dataset.
+// Package workload makes the filters and events that the benchmarks run on: synthetic ones, A (stock quotes with a
+// symbol and ranges on prices), with A-zipf as its variant of popular symbols, and B (ranges on uniform integers), and the nine
+// of the SCBR paper's table, which draw their publications from package dataset.
 //
 // It reads nothing but its arguments and the embedded sample, so nobody can lie to it; numbers of items are the caller's to
 // bound. It promises that a name, a seed and a place in the sequence always give the same item, that a shorter sequence is
@@ -47,6 +47,8 @@ func lookup(name string) (generator, error) {
 	switch name {
 	case quotesName:
 		return quotes{}, nil
+	case quotesZipfName:
+		return quotes{zipfEvent: true}, nil
 	case rangesName:
 		return ranges{}, nil
 	}
@@ -66,9 +68,9 @@ func start(name string, n int) (generator, error) {
 	return lookup(name)
 }
 
-// Names returns the workloads: A, B and those of the paper in the order of its table.
+// Names returns the workloads: A, A-zipf, B and those of the paper in the order of its table.
 func Names() []string {
-	names := []string{quotesName, rangesName}
+	names := []string{quotesName, quotesZipfName, rangesName}
 	for _, p := range papers() {
 		names = append(names, p.name)
 	}

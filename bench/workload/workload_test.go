@@ -3,6 +3,8 @@ package workload_test
 import (
 	"bytes"
 	"errors"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -117,7 +119,7 @@ func TestTextAndValuesAgree(t *testing.T) {
 
 func read(t *testing.T, name string) (filters []filter.Filter, events []filter.Event) {
 	subs, pubs := filterText(t, name, some, workload.DefaultSeed), eventText(t, name, some, workload.DefaultSeed)
-	if name == "A" || name == "B" {
+	if strings.HasPrefix(name, "A") || name == "B" {
 		s := readSchema(t, name)
 		for line := range strings.Lines(subs) {
 			filters = append(filters, s.filter(t, line))
@@ -183,6 +185,25 @@ func TestSomethingMatches(t *testing.T) {
 		}
 		require.Positive(t, pairs, name)
 		require.Less(t, pairs, len(filters)*len(events)/10, name)
+	}
+}
+
+// TestZipf: the filters of A-zipf are A's, and the k-th most popular symbol of its events is about k times as rare as the first.
+func TestZipf(t *testing.T) {
+	require.Equal(t, filterText(t, "A", some, 7), filterText(t, "A-zipf", some, 7))
+	events, err := workload.Events("A-zipf", 50_000, workload.DefaultSeed)
+	require.NoError(t, err)
+	count := map[string]int{}
+	for i := range events {
+		v, ok := events[i].Get("symbol")
+		require.True(t, ok)
+		count[v.Str()]++
+	}
+	by := slices.Sorted(maps.Values(count))
+	slices.Reverse(by)
+	require.Greater(t, len(by), 490)
+	for _, k := range []int{2, 5, 10, 100} {
+		require.InEpsilon(t, by[0], k*by[k-1], 0.2, k)
 	}
 }
 
