@@ -1,0 +1,71 @@
+package measure
+
+import "math"
+
+// Layouts of a store.
+const (
+	Ours     = "ours"     // package matcher
+	Contrast = "contrast" // package poset
+)
+
+// Accesses to a store.
+const (
+	Match    = "match"
+	Register = "register"
+)
+
+// What happens to what does not fit.
+const (
+	Pager = "pager" // pages go and come as they are touched
+)
+
+// Sources of faults.
+const (
+	FromPager = "pager" // counted and timed
+	FromModel = "model" // counted by package epcmodel, at a stated cost
+	FromReal  = "real"  // an enclave's own memory: only times
+)
+
+// Row is one point of the sweep. The JSON names are a contract. MB are MiB.
+type Row struct {
+	Layout         string  `json:"layout"`
+	Workload       string  `json:"workload"`
+	Access         string  `json:"access"`
+	Overflow       string  `json:"overflow"`
+	Subscriptions  int     `json:"subscriptions"`
+	StoreMB        float64 `json:"store_mb"` // committed memory, spilled parts included
+	EPCMB          float64 `json:"epc_mb"`
+	Slowdown       float64 `json:"slowdown"`         // time, by that of the same layout with an unlimited EPC; 0: not known
+	FaultsPerEvent float64 `json:"faults_per_event"` // pages brought back, by event or registration
+	Batch          int     `json:"batch"`            // events matched at a time
+	FaultCostUs    float64 `json:"fault_cost_us"`    // measured on the pager in this run, or the model's
+	Source         string  `json:"source"`
+
+	Policy          string   `json:"policy"`
+	NsPerEvent      float64  `json:"ns_per_event"`           // wall clock, median pass
+	UnlimitedNs     float64  `json:"unlimited_ns_per_event"` // the same with an unlimited EPC
+	PagesPerEvent   *float64 `json:"pages_per_event"`        // distinct ones touched; null: not counted
+	MatchesPerEvent float64  `json:"matches_per_event"`      // 0 of registrations
+	Events          int      `json:"events"`                 // in each pass
+	// AssumedSlowdown is Slowdown if a fault cost AssumedCostUs instead of
+	// FaultCostUs: null unless asked for, and never measured.
+	AssumedCostUs   *float64 `json:"assumed_fault_cost_us"`
+	AssumedSlowdown *float64 `json:"assumed_slowdown"`
+}
+
+// assume works out what a fault of another cost would make of a row.
+func (r *Row) assume(costUs float64) {
+	const nsPerUs = 1000
+	ns := r.NsPerEvent + r.FaultsPerEvent*(costUs-r.FaultCostUs)*nsPerUs
+	slowdown := rounded(max(ns/r.UnlimitedNs, 1))
+	r.AssumedCostUs, r.AssumedSlowdown = &costUs, &slowdown
+}
+
+// rounded keeps four digits.
+func rounded(x float64) float64 {
+	if x == 0 || math.IsInf(x, 0) || math.IsNaN(x) {
+		return x
+	}
+	scale := math.Pow(10, 3-math.Floor(math.Log10(math.Abs(x))))
+	return math.Round(x*scale) / scale
+}

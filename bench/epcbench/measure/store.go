@@ -1,0 +1,73 @@
+package measure
+
+import (
+	"github.com/scbr/scbr/bench/poset"
+	"github.com/scbr/scbr/bench/workload"
+	"github.com/scbr/scbr/matcher"
+	"github.com/scbr/scbr/matcher/filter"
+)
+
+// store is a layout of subscriptions in a Memory.
+type store interface {
+	// load inserts as fast as can be; register, as a client's request is.
+	load(s *subscription) error
+	register(s *subscription) error
+	// match appends the tags of all events to dst.
+	match(events []filter.Event, dst []uint64) []uint64
+}
+
+// newStore makes an empty store of a layout.
+func newStore(layout string, mem matcher.Memory) (store, error) {
+	if layout == Ours {
+		s, err := matcher.New(mem, matcher.Config{Seed: workload.DefaultSeed})
+		return &ours{s}, err
+	}
+	p, err := poset.New(mem)
+	if err != nil {
+		return nil, err
+	}
+	return &contrast{p: p}, nil
+}
+
+// ours is package matcher's.
+type ours struct{ *matcher.Store }
+
+func (o *ours) load(s *subscription) error { return o.register(s) }
+
+func (o *ours) register(s *subscription) error {
+	_, err := o.Insert(s.filter, s.tag)
+	return err
+}
+
+func (o *ours) match(events []filter.Event, dst []uint64) []uint64 {
+	for i := range events {
+		dst = o.Match(&events[i], dst)
+	}
+	return dst
+}
+
+// contrast is package poset's. The loader is given up when something is inserted
+// without it.
+type contrast struct {
+	p      *poset.Poset
+	loader *poset.Loader
+}
+
+func (c *contrast) load(s *subscription) error {
+	if c.loader == nil {
+		c.loader = poset.NewLoader(c.p)
+	}
+	return c.loader.Insert(s.preds, s.tag)
+}
+
+func (c *contrast) register(s *subscription) error {
+	c.loader = nil
+	return c.p.Insert(s.preds, s.tag)
+}
+
+func (c *contrast) match(events []filter.Event, dst []uint64) []uint64 {
+	for i := range events {
+		dst = c.p.Match(&events[i], dst)
+	}
+	return dst
+}
