@@ -1,31 +1,15 @@
 package matcher
 
-import "math/bits"
+import "unsafe"
 
 const (
 	wordBytes = 8
-	// commitStep is the granularity of Memory.Commit: one page, so that a small
-	// store costs what it needs.
-	commitStep = 4096
+	pageWords = MemoryPage / wordBytes
 	// maxRegion is what a block number addresses with the top bit left free to
 	// tell leaves from nodes (see hamt.go).
 	maxRegion = 1 << 34
-	// smallBins is the number of exact bins: every filter of ordinary size.
-	smallBins = 64
-	// binSteps is the number of bins to a doubling beyond.
-	binSteps = 8
-	allBins  = smallBins + 22*binSteps // up to blockSize
-	// binScan bounds the search of a bin whose blocks may be too small, and
-	// hardScan the one that is made before memory is refused.
-	binScan  = 8
-	hardScan = 1024
 	// slackWords is what the kernel may read beyond a block's last row.
 	slackWords = 8
-	// largeUnit is what sizes beyond the exact bins are rounded up to, so that a
-	// hole fits what is a little larger than what left it.
-	largeUnit = 4
-	// minBlock holds the links and the footer of a free block.
-	minBlock = 2
 )
 
 // The low half of a block's first word.
@@ -33,28 +17,52 @@ const (
 	blockSize     = 1<<28 - 1 // in words
 	blockFree     = 1 << 31
 	blockPrevFree = 1 << 30
+	blockClass    = 28 // bit; two of them
+)
+
+// class says what an object is, for the accounts.
+type class uint32
+
+const (
+	classIndex  class = iota // what leads to pages, and the writer's tables
+	classText                // names, strings, lists of constraints
+	classPage                // a page's bounds and scales
+	classFilter              // a block's rows and records
+	classes
 )
 
 // arena hands out blocks of 64-bit words inside a Memory. A block is known by
-// the number of its first word, never 0. That word is the arena's: size and two
-// flags in the low half, the place in the current transaction in the high one;
-// readers never look at it. Free neighbours are joined at once (boundary tags),
-// so memory that held one kind of object can hold another. Every operation is
-// bounded.
+// the number of its first word, never 0. That word is the arena's: size, class and
+// two flags in the low half, the place in the current transaction in the high one;
+// readers never look at it.
 //
-// A free block links its bin by the high half of word 0 (next) and the low half
-// of word 1 (previous); the high half of its last word repeats its size.
+// The common heap grows from the bottom of the region. Zones (zone.go) are heaps of
+// their own at its top: each holds what belongs to a few pages.
 type arena struct {
-	mem       Memory
-	w         []uint64
-	h         []uint32 // the same memory by halves of a word
-	b         []byte   // and by bytes
-	end       uint32   // first word never handed out; the block before it is in use
-	committed int      // bytes
-	used      uint32   // words in use
-	reserve   uint32   // words that only a removal may take
-	bins      [allBins]uint32
-	full      [(allBins + 63) / 64]uint64 // which bins have blocks
+	mem     Memory
+	w       []uint64
+	h       []uint32 // the same memory by halves of a word
+	b       []byte   // and by bytes
+	common  heap
+	zones   zones
+	reserve uint32          // words that only a removal may take
+	used    [classes]uint32 // words in use
+	rows    int             // bytes of blocks that the kernel reads
+	granted int             // bytes committed
+}
+
+func newArena(mem Memory, region []byte) arena {
+	a := arena{
+		mem: mem, b: region,
+		w: unsafe.Slice((*uint64)(unsafe.Pointer(&region[0])), len(region)/wordBytes),   // #nosec G103 -- aligned, same length
+		h: unsafe.Slice((*uint32)(unsafe.Pointer(&region[0])), len(region)/wordBytes*2), // #nosec G103 -- aligned, same length
+	}
+	a.common = heap{
+		start: 1, end: 1, limit: uint32(len(a.w)),
+		bins: make([]uint32, allBins), full: make([]uint64, (allBins+63)/64),
+	}
+	a.zones.init(&a)
+	return a
 }
 
 func low(x uint64) uint32  { return uint32(x) }
@@ -65,169 +73,73 @@ func pack(lo, hi uint32) uint64 { return uint64(lo) | uint64(hi)<<32 }
 func withLow(x uint64, v uint32) uint64  { return x&^0xffffffff | uint64(v) }
 func withHigh(x uint64, v uint32) uint64 { return x&0xffffffff | uint64(v)<<32 }
 
-func (a *arena) size(p uint32) uint32 { return low(a.w[p]) & blockSize }
+func (a *arena) size(p uint32) uint32   { return low(a.w[p]) & blockSize }
+func (a *arena) classOf(p uint32) class { return class(low(a.w[p])>>blockClass) % classes }
 
-func binOf(size uint32) int {
-	if size < smallBins {
-		return int(size)
-	}
-	e := bits.Len32(size) - bits.Len32(smallBins)
-	return smallBins + e*binSteps + int(size>>(e+3))&(binSteps-1) // 3 is log2(smallBins/binSteps)
-}
-
-// firstBin returns the first bin from i on that has a block, or -1.
-func (a *arena) firstBin(i int) int {
-	for half := i >> 6; half < len(a.full); half++ {
-		set := a.full[half]
-		if half == i>>6 {
-			set = set >> (i & 63) << (i & 63)
-		}
-		if set != 0 {
-			return half<<6 + bits.TrailingZeros64(set)
-		}
-	}
-	return -1
-}
-
-func (a *arena) binAdd(p, size uint32) {
-	i := binOf(size)
-	next := a.bins[i]
-	a.w[p] = pack(size|blockFree, next)
-	a.w[p+1] = withLow(a.w[p+1], 0)
-	a.w[p+size-1] = withHigh(a.w[p+size-1], size)
-	if next != 0 {
-		a.w[next+1] = withLow(a.w[next+1], p)
-	}
-	a.bins[i] = p
-	a.full[i>>6] |= 1 << (i & 63)
-	a.w[p+size] |= blockPrevFree // a free block is never last: there is a next one
-}
-
-func (a *arena) binRemove(p uint32) {
-	size := a.size(p)
-	i := binOf(size)
-	next, prev := high(a.w[p]), low(a.w[p+1])
-	if prev != 0 {
-		a.w[prev] = withHigh(a.w[prev], next)
-	} else {
-		a.bins[i] = next
-		if next == 0 {
-			a.full[i>>6] &^= 1 << (i & 63)
-		}
-	}
-	if next != 0 {
-		a.w[next+1] = withLow(a.w[next+1], prev)
-	}
-}
-
-// alloc returns a block of at least n words with undefined contents, or 0.
-func (a *arena) alloc(n uint32) (uint32, error) {
-	n = max(n, minBlock)
-	if n >= smallBins {
-		n = (n + largeUnit - 1) &^ (largeUnit - 1)
-	}
+// alloc returns a block of at least n words with undefined contents, of the common
+// heap, or 0.
+func (a *arena) alloc(n uint32, of class) (uint32, error) {
+	n = roundUp(n)
 	if n > blockSize {
 		return 0, &Error{Op: "allocate", Kind: EPCBudget}
 	}
-	if p := a.take(a.find(n, binScan), n); p != 0 {
-		a.used += a.size(p)
-		return p, nil
-	}
-	if err := a.extend(n); err != nil {
-		if p := a.take(a.find(n, hardScan), n); p != 0 {
-			a.used += a.size(p)
-			return p, nil
+	h := &a.common
+	p := h.reuse(a.w, n, binScan)
+	if p == 0 {
+		err := a.extend(n)
+		if err == nil {
+			p = h.push(a.w, n)
+		} else if p = h.reuse(a.w, n, hardScan); p == 0 {
+			return 0, err
 		}
-		return 0, err
 	}
-	p := a.end
-	a.end += n
-	a.w[p] = uint64(n)
-	a.used += n
+	a.account(p, of)
 	return p, nil
 }
 
-// take cuts a free block to size.
-func (a *arena) take(p, n uint32) uint32 {
-	if p == 0 {
-		return 0
-	}
-	a.binRemove(p)
-	size := a.size(p)
-	if rest := size - n; rest >= minBlock {
-		a.w[p] = uint64(n)
-		a.binAdd(p+n, rest)
-		return p
-	}
-	a.w[p] = uint64(size)
-	a.w[p+size] &^= blockPrevFree
-	return p
+func (a *arena) account(p uint32, of class) {
+	a.w[p] |= uint64(of) << blockClass
+	a.used[of] += a.size(p)
 }
 
-// find returns a free block of at least n words, or 0; it looks at so many of
-// those that may be too small.
-func (a *arena) find(n uint32, scan int) uint32 {
-	from := binOf(n)
-	if n >= smallBins { // this bin's blocks may be too small, the next one's are not
-		p := a.bins[from]
-		for range scan {
-			if p == 0 || a.size(p) >= n {
-				break
-			}
-			p = high(a.w[p])
-		}
-		if p != 0 && a.size(p) >= n {
-			return p
-		}
-		from++
-	}
-	if from = a.firstBin(from); from < 0 {
-		return 0
-	}
-	return a.bins[from]
-}
-
-// extend makes n words beyond end usable.
+// extend makes n words beyond the end of the common heap usable, the reserve
+// included.
 func (a *arena) extend(n uint32) error {
-	need := (int(a.end) + int(n) + slackWords + int(a.reserve)) * wordBytes
-	if need <= a.committed {
+	h := &a.common
+	need := int(h.end) + int(n) + slackWords + int(a.reserve)
+	if need <= int(h.committed) {
 		return nil
 	}
-	room := len(a.w) * wordBytes
-	if need > room {
+	if need > int(h.limit) || !a.zones.fits(uint32(need+pageWords-1)/pageWords*pageWords, a.zones.largest) {
 		return &Error{Op: "allocate", Kind: EPCBudget}
 	}
-	step := min((need+commitStep-1)/commitStep*commitStep, room)
-	err := a.mem.Commit(step)
-	if err != nil && step != need { // the budget may end inside the last step
-		step = need
-		err = a.mem.Commit(step)
+	return a.commit(h, uint32(need))
+}
+
+// commit makes a heap usable up to a word, in whole pages.
+func (a *arena) commit(h *heap, need uint32) error {
+	to := min((need+pageWords-1)/pageWords*pageWords, h.limit)
+	off, n := int(h.committed)*wordBytes, int(to-h.committed)*wordBytes
+	for err := a.mem.Commit(off, n); err != nil; err = a.mem.Commit(off, n) {
+		if a.zones.out == nil || !a.evict() {
+			return &Error{Op: "allocate", Kind: EPCBudget, Err: err}
+		}
 	}
-	if err != nil {
-		return &Error{Op: "allocate", Kind: EPCBudget, Err: err}
-	}
-	a.committed = step
+	h.committed = to
+	a.granted += n
 	return nil
 }
 
-// free gives a block back and joins it with its free neighbours.
+// free gives a block back.
 func (a *arena) free(p uint32) {
-	size := a.size(p)
-	a.used -= size
-	if low(a.w[p])&blockPrevFree != 0 {
-		before := high(a.w[p-1])
-		p -= before
-		a.binRemove(p)
-		size += before
+	of := a.classOf(p)
+	a.used[of] -= a.size(p)
+	if of == classFilter {
+		a.rows -= rowBytes(a.h[2*p+2])
 	}
-	next := p + size
-	if next == a.end {
-		a.end = p
+	if z := a.zones.of(p); z != 0 {
+		a.freeInZone(z, p, of)
 		return
 	}
-	if low(a.w[next])&blockFree != 0 {
-		a.binRemove(next)
-		size += a.size(next)
-	}
-	a.binAdd(p, size)
+	a.common.free(a.w, p)
 }

@@ -79,10 +79,20 @@ func blockShape(n, r int, flags uint32) block {
 func (b *block) words() uint32 { return uint32(b.handles+b.n+1)/2 - b.ref }
 
 func (a *arena) block(p uint32) block {
+	a.stay(p)
 	head := a.h[2*p+2]
 	b := block{ref: p, n: int(head & 0xff), r: int(head >> 8 & 0xf), flags: head >> blockFlags & 0xf}
 	b.lay(int(head >> blockTags))
 	return b
+}
+
+// rowBytes is what the kernel reads of a block with a header.
+func rowBytes(head uint32) int {
+	m := int(head & 0xff)
+	if head>>blockFlags&blockUniform != 0 {
+		m = 1
+	}
+	return scanVectors * int(head>>8&0xf) * m
 }
 
 func (a *arena) blockID(p uint32) uint32 { return a.h[2*p+3] }
@@ -107,12 +117,13 @@ func (b *block) findHandle(a *arena, handle uint32) int {
 // newBlock makes an empty block of a shape, with its header.
 func (s *Store) newBlock(n, r int, flags, id uint32) (block, error) {
 	shape := blockShape(n, r, flags)
-	p, err := s.make(shape.words())
+	p, err := s.makeAt(s.work.home, shape.words(), classFilter)
 	if err != nil {
 		return block{}, err
 	}
 	s.maxBlock = max(s.maxBlock, shape.words())
 	s.a.h[2*p+2], s.a.h[2*p+3] = uint32(n)|uint32(r)<<8|flags<<blockFlags|uint32(shape.tags)<<blockTags, id
+	s.a.rows += rowBytes(s.a.h[2*p+2])
 	b := s.a.block(p)
 	if flags&blockMasks != 0 {
 		s.a.w[b.tags-2], s.a.w[b.tags-1] = 0, 0

@@ -87,7 +87,7 @@ func (s *Store) spliceBounds(c, q uint32, i, cut, with int) error {
 	if n < 2 {
 		return nil
 	}
-	p, err := s.make(boundsWords(n))
+	p, err := s.make(boundsWords(n), classIndex)
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (s *Store) widenBounds(q uint32, i int, p *page, hull *hull) error {
 	}
 	n := a.clusterPages(q)
 	at := int(q) + clusterPages + 2*n
-	r, err := s.make(boundsWords(n))
+	r, err := s.make(boundsWords(n), classIndex)
 	if err != nil {
 		return err
 	}

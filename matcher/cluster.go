@@ -106,7 +106,7 @@ func (s *Store) newCluster(k *place) (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
-	c, err := s.make(clusterPages)
+	c, err := s.make(clusterPages, classIndex)
 	if err != nil {
 		return 0, err
 	}
@@ -143,7 +143,7 @@ func (s *Store) splice(c uint32, i, cut int, with ...*draft) (uint32, error) {
 		return 0, s.dropCluster(c)
 	}
 	words := clusterWords(n)
-	q, err := s.make(words)
+	q, err := s.make(words, classIndex)
 	if err != nil {
 		return 0, err
 	}
@@ -176,7 +176,7 @@ func (s *Store) patchCluster(c uint32, i int, ref uint32, hull *hull) (uint32, e
 	words := clusterWords(s.a.clusterPages(c))
 	if !s.inPlace(c) {
 		var err error
-		if q, err = s.make(words); err != nil {
+		if q, err = s.make(words, classIndex); err != nil {
 			return 0, err
 		}
 		copy(w[q+1:q+words], w[c+1:c+words])

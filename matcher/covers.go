@@ -107,10 +107,12 @@ func (s *Store) coverersIn(c, needs uint32, visit func(id uint32, tag uint64) bo
 		s.work.query.setPage(a, &p)
 		blocks := s.contain(a.b[p.bounds:], p.n, hullRows)
 		for ; blocks != 0; blocks &= blocks - 1 {
+			a.stay(p.ref) // what visit did may have needed others
 			b := a.block(a.h[p.refs+trailing(blocks)])
 			maybe := s.contain(a.b[b.rows:], b.m, b.r)
 			for ; maybe != 0; maybe &= maybe - 1 {
 				i := trailing(maybe)
+				a.stay(p.ref)
 				s.stats.CoverTests++
 				if s.covers(&b, i, needs) && !s.visitLane(&b, i, visit) {
 					return false
@@ -139,6 +141,7 @@ func (s *Store) visitLane(b *block, i int, visit func(id uint32, tag uint64) boo
 		from, to = 0, b.n
 	}
 	for i := from; i < to; i++ {
+		s.a.stay(b.ref)
 		id, tag := s.a.h[b.handles+i], s.a.w[b.tags+i]
 		if part>>i&1 != 0 {
 			id, tag = wholeBit|uint32(tag), s.a.w[uint32(tag)+wholeTag]

@@ -10,6 +10,7 @@ const (
 	UnknownHandle                 // no subscription has this handle
 	BadMemory                     // the Memory is misaligned or too small to start with
 	OwnerQuota                    // the tag's owner has all the subscriptions it may have
+	Damaged                       // what came back from outside is not what was put there; only as a panic
 )
 
 // String returns the kind's name in words.
@@ -23,6 +24,8 @@ func (k Kind) String() string {
 		return "unusable memory"
 	case OwnerQuota:
 		return "owner has all the subscriptions it may have"
+	case Damaged:
+		return "a part of the store that was kept outside is damaged or not the latest"
 	}
 	return "unknown fault"
 }

@@ -76,7 +76,7 @@ func (s *Store) trieInsert(t, p uint32, hash uint64, level int) (uint32, error) 
 	bitmap, slot := h[nodeBitmap], trieSlot(hash, level)
 	count, at := bits.OnesCount32(bitmap), bits.OnesCount32(bitmap&(1<<slot-1))
 	if bitmap&(1<<slot) == 0 {
-		q, err := s.make(nodeWords(count + 1))
+		q, err := s.make(nodeWords(count+1), classIndex)
 		if err != nil {
 			return 0, err
 		}
@@ -98,7 +98,7 @@ func (s *Store) trieInsert(t, p uint32, hash uint64, level int) (uint32, error) 
 
 // trieWith is node t with another child in a place.
 func (s *Store) trieWith(t uint32, count, at int, child uint32) (uint32, error) {
-	q, err := s.make(nodeWords(count))
+	q, err := s.make(nodeWords(count), classIndex)
 	if err != nil {
 		return 0, err
 	}
@@ -121,14 +121,14 @@ func (s *Store) trieFork(t, p uint32, hash uint64, level int) (uint32, error) {
 		if err != nil {
 			return 0, err
 		}
-		q, err := s.make(nodeWords(1))
+		q, err := s.make(nodeWords(1), classIndex)
 		if err != nil {
 			return 0, err
 		}
 		s.a.h[2*q+nodeBitmap], s.a.h[2*q+nodeChild] = 1<<a, child
 		return q, nil
 	}
-	q, err := s.make(nodeWords(2))
+	q, err := s.make(nodeWords(2), classIndex)
 	if err != nil {
 		return 0, err
 	}
@@ -180,7 +180,7 @@ func (s *Store) trieEdit(t uint32, hash uint64, level int, leaf uint32) (uint32,
 		s.drop(t)
 		return other, nil
 	}
-	q, err := s.make(nodeWords(count - 1))
+	q, err := s.make(nodeWords(count-1), classIndex)
 	if err != nil {
 		return 0, err
 	}

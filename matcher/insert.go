@@ -189,7 +189,7 @@ func (s *Store) insertParts(tag uint64) (uint32, error) {
 	if len(parts) == 1 {
 		return h, s.insertPart(&parts[0], &lane{tag: tag, handle: h})
 	}
-	whole, err := s.make(uint32(wholeParts+len(parts)+2) / 2)
+	whole, err := s.make(uint32(wholeParts+len(parts)+2)/2, classIndex)
 	if err != nil {
 		return 0, err
 	}

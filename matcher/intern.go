@@ -47,7 +47,7 @@ func (s *Store) intern(t, count *uint32, text string) (p uint32, made bool, err 
 		s.use(p)
 		return p, false, nil
 	}
-	p, err = s.make(textSize(len(text)))
+	p, err = s.make(textSize(len(text)), classText)
 	if err != nil {
 		return 0, false, err
 	}

@@ -140,6 +140,7 @@ func (c *checker) page(ref uint32, sep uint64) {
 	for i := range p.n {
 		c.blocks++
 		q := a.h[p.refs+i]
+		require.Contains(c.t, []uint32{0, a.homeOf(ref)}, a.zones.of(q), "a block in another page's zone")
 		require.Equal(c.t, pack(q, a.pageID(ref)), s.entry(&s.blocks, a.blockID(q)))
 		require.True(c.t, i == 0 || a.w[p.seps+i-1] <= a.w[p.seps+i], "blocks out of order")
 		c.block(&p, i)
@@ -269,17 +270,66 @@ func (c *checker) arena() {
 			c.owned[t.v.segments[i]] = true
 		}
 	}
+	sizes := [classes]uint32{}
+	granted := c.heap(&a.common, &sizes)
+	for i := range a.zones.all {
+		z := &a.zones.all[i]
+		require.False(c.t, z.spilled, "call fetchAll first")
+		require.Equal(c.t, z.open, z.used > 0, "an empty zone, or a closed one that is not")
+		if z.open {
+			granted += c.heap(&z.heap, &sizes)
+			require.Equal(c.t, uint32(i+1), a.zones.of(z.start))
+			require.Equal(c.t, uint32(i+1), a.zones.of(z.limit-1))
+		}
+	}
+	require.Equal(c.t, a.used, sizes)
+	require.Equal(c.t, a.granted, granted)
+	require.Empty(c.t, c.owned)
+	c.accounts()
+}
+
+// accounts compares what is counted of blocks and zones with what is there.
+func (c *checker) accounts() {
+	a := &c.s.a
+	rows, pages := 0, map[uint32]int32{}
+	for id := uint32(1); id < c.s.blocks.end; id++ {
+		if c.s.known(&c.s.blocks, id) {
+			rows += rowBytes(a.h[2*low(c.s.entry(&c.s.blocks, id))+2])
+		}
+	}
+	for id := uint32(1); id < c.s.pages.end; id++ {
+		if c.s.known(&c.s.pages, id) {
+			pages[a.zones.of(low(c.s.entry(&c.s.pages, id)))]++
+		}
+	}
+	require.Equal(c.t, rows, a.rows)
+	for i := range a.zones.all {
+		if a.zones.all[i].open {
+			require.Equal(c.t, pages[uint32(i+1)], a.zones.all[i].pages, "pages of a zone")
+		}
+	}
+	st := c.s.Stats()
+	require.Equal(c.t, st.Used, st.Memory.Rows+st.Memory.Records+st.Memory.Dictionaries+st.Memory.Owners)
+	require.Equal(c.t, st.Bytes+st.Spilled, st.Used+st.Memory.Free)
+}
+
+// heap checks that objects tile a heap, and returns the bytes it has.
+func (c *checker) heap(h *heap, sizes *[classes]uint32) int {
+	a := &c.s.a
 	free := map[uint32]bool{}
-	for i, p := range a.bins {
-		require.Equal(c.t, p != 0, a.full[i>>6]>>(i&63)&1 == 1)
+	for i, p := range h.bins {
+		require.Equal(c.t, p != 0, h.full[i>>6]>>(i&63)&1 == 1)
 		for prev := uint32(0); p != 0; p = high(a.w[p]) {
 			require.Equal(c.t, i, binOf(a.size(p)))
 			require.Equal(c.t, prev, low(a.w[p+1]))
 			free[p], prev = true, p
 		}
 	}
-	used, before, p := uint32(0), false, uint32(1)
-	for p < a.end {
+	used, before, p := uint32(0), false, h.start
+	if h != &a.common {
+		p += a.zones.head
+	}
+	for p < h.end {
 		isFree := low(a.w[p])&blockFree != 0
 		require.Equal(c.t, before, low(a.w[p])&blockPrevFree != 0)
 		require.False(c.t, isFree && before, "free neighbours")
@@ -290,17 +340,21 @@ func (c *checker) arena() {
 			delete(free, p)
 		} else {
 			used += a.size(p)
+			sizes[a.classOf(p)] += a.size(p)
 			delete(c.owned, p)
 		}
 		before = isFree
 		p += a.size(p)
 	}
-	require.Equal(c.t, a.end, p)
+	require.Equal(c.t, h.end, p)
 	require.False(c.t, before, "the last object is free")
-	require.Equal(c.t, a.used, used)
+	require.Equal(c.t, h.used, used)
 	require.Empty(c.t, free)
-	require.Empty(c.t, c.owned)
-	require.LessOrEqual(c.t, (int(a.end)+slackWords)*wordBytes, a.committed)
+	require.LessOrEqual(c.t, h.end+slackWords, h.committed)
+	if h == &a.common {
+		return int(h.committed) * wordBytes
+	}
+	return int(h.committed-h.start) * wordBytes
 }
 
 func TestVectorCoversEveryWord(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 // no lane of a block admits, the block's bounds exclude at once, so that a
 // block stands below its bounds as covered filters stand below their coverer.
 //
-//	word 1                     blocks u8 | attributes u8, number of the page
+//	word 1                     blocks u8 | attributes u8 | zone u16, number of the page
 //	word 2                     lanes | lanes when the scales were fitted
 //	2 words for each attribute name | step, base
 //	word for each block        order of its first lane
@@ -23,6 +23,7 @@ const (
 	// draftBlocks leaves room for what one lane can cause: a few splits into
 	// three, each of which at least halves the block in question.
 	draftBlocks = pageBlocks + 16
+	pageZone    = 16 // bit
 )
 
 // page says where the vectors of a page are.
@@ -48,14 +49,19 @@ func (p *page) words() uint32 {
 }
 
 func (a *arena) page(ref uint32) page {
+	a.stay(ref)
 	head := a.h[2*ref+2]
-	p := pageShape(int(head&0xff), int(head>>8))
+	a.need(head >> pageZone)
+	p := pageShape(int(head&0xff), int(head>>8&0xff))
 	p.ref = ref
 	p.seps += int(ref)
 	p.refs += 2 * int(ref)
 	p.bounds += wordBytes * int(ref)
 	return p
 }
+
+// homeOf returns the zone of a page: its blocks are there, or in the common heap.
+func (a *arena) homeOf(ref uint32) uint32 { return a.h[2*ref+2] >> pageZone }
 
 func (a *arena) pageID(ref uint32) uint32 { return a.h[2*ref+3] }
 
@@ -106,7 +112,7 @@ func (s *Store) patchPage(from *page, i int, ref uint32, order uint64, lanes int
 		return q, nil
 	}
 	words := from.words()
-	q, err := s.make(words)
+	q, err := s.makeAt(a.homeOf(from.ref), words, classPage)
 	if err != nil {
 		return 0, err
 	}
@@ -132,6 +138,7 @@ func (p *page) hullAt(a *arena, i int) (h hull) {
 type draft struct {
 	id            uint32
 	old           uint32 // the page it was read from, 0 if none
+	home          uint32 // the zone it is to be in
 	lanes, fitted int
 	n             int
 	d             dict
@@ -144,7 +151,7 @@ type draft struct {
 func (s *Store) readDraft(ref uint32, t *draft) {
 	a := &s.a
 	p := a.page(ref)
-	t.id, t.old, t.n = a.pageID(ref), ref, p.n
+	t.id, t.old, t.home, t.n = a.pageID(ref), ref, a.homeOf(ref), p.n
 	t.lanes, t.fitted = int(low(a.w[ref+2])), int(high(a.w[ref+2]))
 	a.readDict(&p, &t.d)
 	copy(t.seps[:], a.w[p.seps:p.seps+p.n])
@@ -161,13 +168,16 @@ func (t *draft) set(i int, ref uint32) { t.refs[i], t.changed[i] = ref, true }
 func (s *Store) writeDraft(t *draft) error {
 	shape := pageShape(t.n, t.d.n)
 	words := shape.words()
-	q, err := s.make(words)
+	if err := s.settle(t); err != nil {
+		return err
+	}
+	q, err := s.makeAt(t.home, words, classPage)
 	if err != nil {
 		return err
 	}
 	s.maxPage = max(s.maxPage, words)
 	a := &s.a
-	a.h[2*q+2], a.h[2*q+3] = uint32(t.n)|uint32(t.d.n)<<8, t.id
+	a.h[2*q+2], a.h[2*q+3] = uint32(t.n)|uint32(t.d.n)<<8|t.home<<pageZone, t.id
 	a.w[q+2] = pack(uint32(t.lanes), uint32(t.fitted))
 	for i := range t.d.n {
 		x := a.w[int(q)+pageHead+2*i:]

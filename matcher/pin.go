@@ -24,6 +24,9 @@ const idle = math.MaxUint64
 // NewReader returns a reader. Whoever makes one closes it: the writer looks at
 // all of them.
 func (s *Store) NewReader() *Reader {
+	if s.a.zones.out != nil {
+		panic("matcher: a reader of a store that spills")
+	}
 	r := &Reader{s: s}
 	r.pin.epoch.Store(idle)
 	s.readersLock.Lock()

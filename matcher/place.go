@@ -10,12 +10,16 @@ func (s *Store) put(c uint32, l *lane) (uint32, error) {
 	if s.a.clusterPages(c) > 0 {
 		at := s.a.findPage(c, l.order)
 		p := s.a.page(s.a.clusterPage(c, at))
-		done, err := s.putQuickly(c, at, &p, l)
-		if err != nil || done != 0 {
-			return done, err
+		home := s.newHome(&p)
+		if home == s.a.homeOf(p.ref) {
+			done, err := s.putQuickly(c, at, &p, l)
+			if err != nil || done != 0 {
+				return done, err
+			}
 		}
 		t := &s.work.draft
 		s.readDraft(p.ref, t)
+		t.home = home
 		return s.putSlowly(c, at, 1, t, l)
 	}
 	id, err := s.newID(&s.pages)
@@ -23,7 +27,7 @@ func (s *Store) put(c uint32, l *lane) (uint32, error) {
 		return 0, err
 	}
 	t := &s.work.draft
-	*t = draft{id: id}
+	*t = draft{id: id, home: s.a.homeFor(0, 0)}
 	s.tx.root.pageCount++
 	return s.putSlowly(c, 0, 0, t, l)
 }
@@ -36,6 +40,7 @@ func (s *Store) putQuickly(c uint32, at int, p *page, l *lane) (uint32, error) {
 	if int(low(a.w[p.ref+2]))+1 >= 2*fitted {
 		return 0, nil
 	}
+	s.work.home = a.homeOf(p.ref)
 	d := &s.work.draft.d
 	a.readDict(p, d)
 	i := p.find(a, l.order)
@@ -95,6 +100,7 @@ func (s *Store) fits(b *block, sep uint64, l *lane, d *dict) (ok bool, mixed uin
 // putSlowly changes a page in whatever way the lane needs, and puts it, or the
 // two that it becomes, into the cluster in the place of cut pages.
 func (s *Store) putSlowly(c uint32, at, cut int, t *draft, l *lane) (uint32, error) {
+	s.work.home = t.home
 	if t.d.n+t.d.missing(l) > noSlot {
 		d := &s.work.fitted
 		s.fitDict(t, d, keptCells, true) // without what no lane mentions any more

@@ -26,7 +26,7 @@ func TestRefusalChangesNothing(t *testing.T) {
 		events = append(events, matchtest.Event().Example(i))
 	}
 	refused := 0
-	for budget := commitStep; budget < 14000; budget += wordBytes {
+	for budget := MemoryPage; budget < 14000; budget += wordBytes {
 		refused += fillTo(t, budget, exprs, events)
 	}
 	require.Greater(t, refused, 1000)

@@ -25,6 +25,7 @@ func (s *Store) rebuild(t *draft, d *dict) error {
 			return err
 		}
 	}
+	s.work.home = t.home
 	for i, ref := range t.refs[:t.n] {
 		b := s.a.block(ref)
 		s.gather(&b, &t.d)
@@ -113,6 +114,7 @@ func (s *Store) splitDraft(t, u *draft) error {
 		s.use(name)
 	}
 	t.n = half
+	u.home = s.a.homeElse(s.blockWords(u), t.home)
 	for _, x := range []*draft{t, u} {
 		x.lanes = 0
 		for _, ref := range x.refs[:x.n] {

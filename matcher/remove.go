@@ -134,6 +134,7 @@ func (p *page) blockAt(a *arena, ref uint32) int {
 
 func (s *Store) cutQuickly(c uint32, p *page, b *block, i int) error {
 	a := &s.a
+	s.work.home = a.homeOf(p.ref)
 	q, err := s.cutBlock(b.ref, i)
 	if err != nil {
 		return err
@@ -163,6 +164,7 @@ func (s *Store) cutSlowly(c uint32, p *page, b *block, i int) error {
 	at, j := a.pageAt(c, p.ref), p.blockAt(a, b.ref)
 	t := &s.work.draft
 	s.readDraft(p.ref, t)
+	s.work.home = t.home
 	t.lanes--
 	if b.n == 1 {
 		s.loseBlock(t, j)
@@ -295,6 +297,7 @@ func (s *Store) refitTo(u, t *draft) error {
 			return err
 		}
 	}
+	s.work.home = t.home
 	for i, ref := range u.refs[:u.n] {
 		b := s.a.block(ref)
 		s.gather(&b, &u.d)

@@ -29,7 +29,7 @@ func readSCBR(t testing.TB) (ids []string, preds [][]filter.Predicate, events []
 }
 
 func fill(t testing.TB, preds [][]filter.Predicate) (*matcher.Store, []matcher.Handle) {
-	s, err := matcher.New(matcher.NewHeapMemory(1<<24, 1<<24), matcher.Config{Seed: 1})
+	s, err := matcher.New(matcher.NewHeapMemory(1<<26, 1<<24), matcher.Config{Seed: 1})
 	require.NoError(t, err)
 	var handles []matcher.Handle
 	for i, p := range preds {

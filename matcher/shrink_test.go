@@ -83,7 +83,7 @@ func TestShrinking(t *testing.T) {
 				for i := range count {
 					names = append(names, fmt.Sprintf("n%02d", i))
 				}
-				store, err := matcher.New(matcher.NewHeapMemory(1<<25, 1<<25), matcher.Config{Seed: 3})
+				store, err := matcher.New(matcher.NewHeapMemory(1<<27, 1<<24), matcher.Config{Seed: 3})
 				require.NoError(t, err)
 				s := &stock{}
 				for range 6 {
@@ -122,12 +122,12 @@ func TestShrinking(t *testing.T) {
 // told apart by kind, and by operation where one is asked for.
 func TestErrors(t *testing.T) {
 	seen := map[string]bool{}
-	for k := matcher.EPCBudget; k <= matcher.OwnerQuota; k++ {
+	for k := matcher.EPCBudget; k <= matcher.Damaged; k++ {
 		require.NotEqual(t, "unknown fault", k.String())
 		require.False(t, seen[k.String()])
 		seen[k.String()] = true
 	}
-	require.Equal(t, "unknown fault", (matcher.OwnerQuota + 1).String())
+	require.Equal(t, "unknown fault", (matcher.Damaged + 1).String())
 	cause := errors.New("no more")
 	e := &matcher.Error{Op: "insert", Kind: matcher.EPCBudget, Err: cause}
 	require.EqualError(t, e, "matcher: insert: memory budget used up: no more")
@@ -145,11 +145,11 @@ type refusing struct {
 	err error
 }
 
-func (m *refusing) Commit(n int) error {
+func (m *refusing) Commit(off, n int) error {
 	if m.err != nil {
 		return m.err
 	}
-	return m.HeapMemory.Commit(n)
+	return m.HeapMemory.Commit(off, n)
 }
 
 // TestMemorysOwnErrorIsKept: what a Memory says when it refuses reaches the caller,
@@ -181,7 +181,7 @@ func TestMemorysOwnErrorIsKept(t *testing.T) {
 // answers are those of a store that does not tell.
 func TestTouchedPages(t *testing.T) {
 	_, preds, events := readSCBR(t)
-	mem := matchtest.NewPageCounter(matcher.NewHeapMemory(1<<24, 1<<24))
+	mem := matchtest.NewPageCounter(matcher.NewHeapMemory(1<<26, 1<<24))
 	store, err := matcher.New(mem, matcher.Config{Seed: 1})
 	require.NoError(t, err)
 	silent, _ := fill(t, preds)

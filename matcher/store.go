@@ -21,6 +21,9 @@ type Config struct {
 	// MaxPerOwner bounds the subscriptions of one owner, which is the upper half
 	// of a tag; 0 is no bound.
 	MaxPerOwner uint32
+	// Spill lets zones move out of memory where the budget has no room for all. The
+	// Memory has to be Outside, and there can be no Reader.
+	Spill bool
 }
 
 // Stats describes a Store. The counters run since it was made.
@@ -33,13 +36,29 @@ type Stats struct {
 	Names         int    // distinct attribute names
 	Strings       int    // distinct strings and constraint lists in filters
 	Bytes         int64  // committed memory
-	Used          int64  // of which is in use
+	Used          int64  // of which, and of what is spilled, is in use
 	Budget        int64  // what Memory says, or else its reservation
+	Memory        Usage  // where Bytes and Spilled are
+	Zones         int    // heaps of clusters
+	Spilled       int64  // bytes kept outside
+	Fetches       uint64 // zones brought back
+	Spills        uint64 // zones moved out
+	Seals         uint64 // of which had changed since they were outside last
 	MatchBlocks   uint64 // blocks and pages that Match and readers looked into, 64 filters at a time
 	MatchTests    uint64 // filters that they had to look at one by one
 	CoverBlocks   uint64 // the same of Covered, Containers and Roots
 	CoverTests    uint64
+	Compactions   uint64 // zones whose holes were closed
 	Moved         uint64 // filters that Insert and Remove moved, at most MaxMoved for each place of the filter
+}
+
+// Usage says what the memory of a Store holds, in bytes, outside or not.
+type Usage struct {
+	Rows         int64 // what the kernel scans: cells of filters, bounds and scales of pages
+	Records      int64 // tags, exact ends and handles of filters
+	Dictionaries int64 // names, strings, lists of constraints
+	Owners       int64 // what leads to filters: clusters, tables of handles, parts of disjunctions
+	Free         int64 // holes and unused ends of zones
 }
 
 // MaxMoved is how many filters an insertion or a removal moves at most, for each
@@ -107,6 +126,7 @@ type work struct {
 	attrEnds      [slots][]float64
 	query         query
 	asked         []term
+	home          uint32 // the zone of the page that is being changed
 }
 
 // New returns an empty Store that lives in mem, which nobody else may touch
@@ -114,23 +134,24 @@ type work struct {
 func New(mem Memory, cfg Config) (*Store, error) {
 	region := mem.Region()
 	region = region[:min(len(region), maxRegion)&^(wordBytes-1)]
-	if len(region) < commitStep || uintptr(unsafe.Pointer(&region[0]))%wordBytes != 0 { // #nosec G103 -- alignment
+	if len(region) < MemoryPage || uintptr(unsafe.Pointer(&region[0]))%wordBytes != 0 { // #nosec G103 -- alignment
 		return nil, &Error{Op: "new", Kind: BadMemory}
 	}
 	s := &Store{hash: newHasher(cfg.Seed), maxPerOwner: cfg.MaxPerOwner, portable: !hasAVX2()}
 	if cfg.MaxPerOwner > 0 {
 		s.owners = map[uint32]uint32{}
 	}
-	s.a = arena{
-		mem: mem, b: region, end: 1,
-		w: unsafe.Slice((*uint64)(unsafe.Pointer(&region[0])), len(region)/wordBytes),   // #nosec G103 -- aligned, same length
-		h: unsafe.Slice((*uint32)(unsafe.Pointer(&region[0])), len(region)/wordBytes*2), // #nosec G103 -- aligned, same length
-	}
+	s.a = newArena(mem, region)
 	s.toucher, _ = mem.(Toucher)
+	if cfg.Spill {
+		if s.a.zones.out, _ = mem.(Outside); s.a.zones.out == nil {
+			return nil, &Error{Op: "new", Kind: BadMemory}
+		}
+	}
 	s.handles.half, s.clusters.half = true, true
 	s.own.s = s
 	s.readers.Store(&[]*Reader{})
-	p, err := s.make(rootWords)
+	p, err := s.make(rootWords, classIndex)
 	if err != nil {
 		return nil, err
 	}
@@ -161,10 +182,7 @@ func (s *Store) Stats() Stats {
 	st, r := s.stats, s.readRoot(s.root.Load())
 	st.Subscriptions, st.Filters, st.Clusters = int(r.subs), int(r.lanes), int(r.clusterCount)
 	st.Pages, st.Blocks, st.Names, st.Strings = int(r.pageCount), int(r.blockCount), int(r.nameCount), int(r.stringCount)
-	st.Bytes, st.Used = int64(s.a.committed), int64(s.a.used)*wordBytes
-	st.Budget = int64(len(s.a.b))
-	if m, ok := s.a.mem.(interface{ Budget() int64 }); ok {
-		st.Budget = m.Budget()
-	}
+	s.a.describe(&st)
+	st.Budget = budgetOf(s.a.mem, len(s.a.b))
 	return st
 }

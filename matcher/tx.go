@@ -74,17 +74,31 @@ func (s *Store) writeRoot(p uint32, r *root) {
 
 // make allocates an object of n words, the arena's word included. What it holds
 // is undefined.
-func (s *Store) make(n uint32) (uint32, error) {
-	p, err := s.a.alloc(n)
+func (s *Store) make(n uint32, of class) (uint32, error) {
+	p, err := s.a.alloc(n, of)
 	if err != nil {
 		return 0, err
 	}
-	s.a.w[p] = withHigh(s.a.w[p], uint32(len(s.tx.fresh)))
-	s.tx.fresh = append(s.tx.fresh, p)
+	s.made(p)
 	return p, nil
 }
 
+// makeAt is make in the zone of the page that is being changed, if it has room.
+func (s *Store) makeAt(home, n uint32, of class) (uint32, error) {
+	if p := s.a.allocIn(home, n, of); p != 0 {
+		s.made(p)
+		return p, nil
+	}
+	return s.make(n, of)
+}
+
+func (s *Store) made(p uint32) {
+	s.a.w[p] = withHigh(s.a.w[p], uint32(len(s.tx.fresh)))
+	s.tx.fresh = append(s.tx.fresh, p)
+}
+
 func (s *Store) isFresh(p uint32) bool {
+	s.a.stay(p)
 	i := high(s.a.w[p])
 	return i < uint32(len(s.tx.fresh)) && s.tx.fresh[i] == p
 }
@@ -94,6 +108,7 @@ func (s *Store) inPlace(p uint32) bool { return s.tx.alone || s.isFresh(p) }
 
 // edit changes a word of an object that may be changed in place.
 func (s *Store) edit(p, word uint32, v uint64) {
+	s.a.setDirty(p)
 	if s.isFresh(p) {
 		s.a.w[word] = v // abandon frees it, whatever it holds; drop may have, before
 		return
@@ -129,6 +144,7 @@ func (s *Store) drop(p uint32) {
 	i, last := high(s.a.w[p]), len(s.tx.fresh)-1
 	q := s.tx.fresh[last]
 	s.tx.fresh[i] = q
+	s.a.setDirty(q)
 	s.a.w[q] = withHigh(s.a.w[q], i)
 	s.tx.fresh = s.tx.fresh[:last]
 	s.a.free(p)
@@ -168,7 +184,7 @@ func (s *Store) tables() [idTables]*ids {
 func (s *Store) commit() error {
 	p := s.root.Load()
 	if !s.tx.alone {
-		q, err := s.make(rootWords)
+		q, err := s.make(rootWords, classIndex)
 		if err != nil {
 			return err
 		}
@@ -182,6 +198,10 @@ func (s *Store) commit() error {
 		s.limbo = append(s.limbo, retired{p, epoch})
 	}
 	s.tx.fresh = s.tx.fresh[:0]
+	if s.tx.alone {
+		s.reclaim()
+		s.compact(s.work.home)
+	}
 	s.end()
 	s.reclaim()
 	return nil
@@ -189,6 +209,7 @@ func (s *Store) commit() error {
 
 // end lets readers in that a transaction may have kept out.
 func (s *Store) end() {
+	s.a.closeUnused()
 	if s.tx.alone {
 		s.tx.alone = false
 		s.readersLock.Unlock()
@@ -198,6 +219,7 @@ func (s *Store) end() {
 // abandon undoes the transaction.
 func (s *Store) abandon() {
 	for i := len(s.tx.undo) - 1; i >= 0; i-- {
+		s.a.setDirty(s.tx.undo[i].word)
 		s.a.w[s.tx.undo[i].word] = s.tx.undo[i].old
 	}
 	for _, p := range s.tx.fresh {

@@ -35,7 +35,7 @@ func (v *vector) grow(a *arena) error {
 		return &Error{Op: "grow table", Kind: EPCBudget}
 	}
 	size := uint32(vectorUnit) << (v.n / vectorSteps)
-	p, err := a.alloc(1 + size)
+	p, err := a.alloc(1+size, classIndex)
 	if err != nil {
 		return err
 	}

@@ -113,10 +113,10 @@ func (p *Poset) reserve(n int) error {
 		return &matcher.Error{Op: "allocate", Kind: matcher.EPCBudget}
 	}
 	step := min(align(need, commitStep), len(p.region))
-	err := p.mem.Commit(step)
+	err := p.mem.Commit(p.committed, step-p.committed)
 	if err != nil && step != need { // the budget may end inside the last step
 		step = need
-		err = p.mem.Commit(step)
+		err = p.mem.Commit(p.committed, step-p.committed)
 	}
 	if err != nil {
 		return &matcher.Error{Op: "allocate", Kind: matcher.EPCBudget, Err: err}

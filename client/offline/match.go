@@ -21,6 +21,9 @@ const (
 	reserveFixed  = 1 << 20
 	reserveFilter = 256
 	reserveFactor = 16
+	// reserveSpace is how much address space there is to a byte of it: enough for the
+	// store to keep clusters together.
+	reserveSpace = 4
 )
 
 // result is everything one run of the matcher found.
@@ -50,7 +53,7 @@ func build(subs []Subscription) (*built, error) {
 	b.rankOf, b.distinct = rank(subs)
 	b.filters = distinctFilters(subs)
 	before := liveHeap()
-	store, err := matcher.New(matcher.NewHeapMemory(reserve, reserve), matcher.Config{})
+	store, err := matcher.New(matcher.NewHeapMemory(reserveSpace*reserve, reserve), matcher.Config{})
 	if err != nil {
 		return nil, err
 	}

@@ -1,12 +1,13 @@
-//go:build unix && (!linux || ego)
+//go:build unix && !linux
 
 package epc
 
 const mapNoReserve = 0
 
-// discard clears: elsewhere MADV_DONTNEED is only a hint, and in EGo it succeeds and
-// does nothing, as mprotect does.
+// discard clears: MADV_DONTNEED is only a hint here.
 func discard(b []byte) error {
 	clear(b)
 	return nil
 }
+
+func populate([]byte) {}

@@ -1,14 +1,16 @@
-// Package epc gives the subscription store the memory it lives in: one region,
-// reserved once as address space, whose first bytes become usable as the store
-// grows and never beyond a budget, because the protected memory of an enclave
-// (the EPC) is small and exceeding it costs a factor, not a percentage.
+// Package epc gives the subscription store the memory it lives in: address space
+// reserved once, of which pages are used as the store grows and never more than a
+// budget at a time, because the protected memory of an enclave (the EPC) is small and
+// exceeding it costs a factor, not a percentage.
 //
-// Who may lie to it: nobody; sizes come from the command line and the store. It
-// promises that the region never moves, that usable bytes start as zero, that
-// the budget is never exceeded, and that touching a byte beyond the usable ones
-// stops the process (under EGo it does not: memory cannot be taken away there, and
-// the whole budget is taken at once). It does not page anything: that is the work
-// of a pager below it.
+// What does not fit can be kept outside (see Arena.KeepOutside): sealed, so that
+// whoever owns the memory outside learns sizes and when a part is used, and cannot
+// change, swap or bring back an old one unnoticed.
+//
+// It promises that the region never moves, that pages granted read as zero, and that
+// the budget is never exceeded. Sizes come from the command line and the store, which
+// nobody else may lie about; what lies outside comes from the host. It does not page
+// anything itself: the simulated EPC below it is package pager.
 package epc
 
 import (
@@ -23,9 +25,13 @@ const (
 	// MaxBudget is the largest budget, the EPC of the largest servers
 	// (512 GiB). A number beyond it is a mistake in a flag.
 	MaxBudget = 512 << 30
-	// growChunk is the step in which memory is made usable: large enough that
-	// inserting a million subscriptions costs a few hundred system calls.
-	growChunk = 1 << 20
+	// maxReserve is all the address space that a store can use, and minReserve
+	// leaves the smallest one room for its zones.
+	maxReserve = 16 << 30
+	minReserve = 256 << 20
+	// sparse is how many times the budget is reserved: a zone uses a fraction of its
+	// slot, and with spilling there are more zones than fit.
+	sparse = 64
 )
 
 // Kind says what failed.
@@ -36,6 +42,8 @@ const (
 	KindBadBudget Kind = 1 + iota // the budget is out of bounds
 	KindBudget                    // more asked for than the budget allows; nothing changed
 	KindSystem                    // the operating system refused
+	KindSealed                    // what was kept outside is damaged, not the latest, or of another place
+	KindOutside                   // there is no memory outside here
 )
 
 func (k Kind) String() string {
@@ -46,6 +54,10 @@ func (k Kind) String() string {
 		return "memory budget exceeded"
 	case KindSystem:
 		return "operating system refused"
+	case KindSealed:
+		return "what was kept outside was changed there, or is not the latest"
+	case KindOutside:
+		return "no memory outside the enclave can be used here"
 	default:
 		return fmt.Sprintf("kind %d", uint8(k))
 	}
@@ -69,72 +81,103 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Arena is a reserved region with a budget; it implements matcher.Memory. It
-// belongs to one goroutine.
-type Arena struct {
-	region []byte // reserved once, never moves; len is the budget
-	usable int    // bytes that may be touched, a multiple of growChunk or the whole budget
-	asked  int    // bytes asked for
+// Is makes what exceeds the budget the matcher's ErrBudget.
+func (e *Error) Is(target error) bool { return target == matcher.ErrBudget && e.Kind == KindBudget } //nolint:errorlint // Is compares with the target itself
+
+// Backing is where the bytes of an Arena come from: a fixed range of address space.
+type Backing interface {
+	// Bytes returns the range, which starts on a page and was never touched.
+	Bytes() []byte
+	// Discard gives up the n bytes from off on, whole pages. They read as zero.
+	Discard(off, n int) error
+	// Close gives up the range.
+	Close() error
 }
 
-var _ matcher.Memory = (*Arena)(nil)
+// Arena is a reserved region with a budget; it implements matcher.Memory, and
+// matcher.Outside after KeepOutside. It belongs to one goroutine.
+type Arena struct {
+	backing Backing
+	region  []byte
+	budget  int64
+	granted int64
+	outside *outside
+}
 
-// New reserves address space for budget bytes and makes none of them usable.
+var _ matcher.Outside = (*Arena)(nil)
+
+// New reserves address space for a store of budget bytes, of ordinary memory.
 func New(budget int64) (*Arena, error) {
-	if budget < MinBudget || budget > MaxBudget || int64(int(budget)) != budget {
+	if !valid(budget) {
 		return nil, &Error{Op: "new", Kind: KindBadBudget}
 	}
-	region, err := reserve(int(budget))
+	b, err := reserve(int(Reserve(budget)))
 	if err != nil {
 		return nil, &Error{Op: "reserve", Kind: KindSystem, Err: err}
 	}
-	return &Arena{region: region}, nil
+	return NewOn(b, budget)
 }
 
-// Region returns the whole reservation: its length is the budget. Only the
-// bytes that Commit made usable may be touched.
+// NewOn is New on memory that is already there, best Reserve bytes of it. The Arena
+// closes it.
+func NewOn(b Backing, budget int64) (*Arena, error) {
+	if !valid(budget) {
+		return nil, &Error{Op: "new", Kind: KindBadBudget}
+	}
+	region := b.Bytes()
+	return &Arena{backing: b, region: region, budget: min(budget, int64(len(region)))}, nil
+}
+
+func valid(budget int64) bool {
+	return budget >= MinBudget && budget <= MaxBudget && int64(int(budget)) == budget
+}
+
+// Reserve returns how many bytes of address space a store with a budget should have.
+func Reserve(budget int64) int64 {
+	if !canDiscard {
+		return budget
+	}
+	return max(min(max(budget*sparse, minReserve), maxReserve), budget)
+}
+
+// Region returns the whole reservation. Only what Commit made usable counts.
 func (a *Arena) Region() []byte { return a.region }
 
 // Budget returns the most bytes that Commit grants.
-func (a *Arena) Budget() int64 { return int64(len(a.region)) }
+func (a *Arena) Budget() int64 { return a.budget }
 
-// Committed returns the bytes last granted.
-func (a *Arena) Committed() int64 { return int64(a.asked) }
+// Committed returns the bytes granted.
+func (a *Arena) Committed() int64 { return a.granted }
 
-// Commit makes exactly the first n bytes count as used: those beyond the
-// previous number read as zero, those beyond n are given back and forgotten. If
-// n exceeds the budget the error is of KindBudget and nothing changes.
-func (a *Arena) Commit(n int) error {
-	if n < 0 || n > len(a.region) {
+// Commit grants n bytes from off on, whole pages. If that exceeds the budget the
+// error is of KindBudget, which is matcher.ErrBudget, and nothing changes.
+func (a *Arena) Commit(off, n int) error {
+	if off < 0 || n < 0 || n > len(a.region)-off || int64(n) > a.budget-a.granted {
 		return &Error{Op: "commit", Kind: KindBudget}
 	}
-	want := min((n+growChunk-1)/growChunk*growChunk, len(a.region))
-	if want > a.usable {
-		if err := grant(a.region[:want]); err != nil {
-			return &Error{Op: "commit", Kind: KindSystem, Err: err}
-		}
-	}
-	if want < a.usable {
-		if err := revoke(a.region[want:a.usable]); err != nil {
-			return &Error{Op: "commit", Kind: KindSystem, Err: err}
-		}
-	}
-	a.usable = want
-	if n < a.asked {
-		clear(a.region[n:min(a.asked, want)])
-	}
-	a.asked = n
+	a.granted += int64(n)
 	return nil
+}
+
+// Release takes back what was granted, and forgets what it held.
+func (a *Arena) Release(off, n int) {
+	if err := a.backing.Discard(off, n); err != nil {
+		clear(a.region[off : off+n]) // it stays in memory, but holds nothing
+	}
+	a.granted -= int64(n)
 }
 
 // Close gives the region back. The arena and its region are dead afterwards.
 func (a *Arena) Close() error {
-	region := a.region
+	backing, out := a.backing, a.outside
 	*a = Arena{}
-	if region == nil {
+	if out != nil {
+		out.close()
+	}
+	if backing == nil {
 		return nil
 	}
-	if err := release(region); err != nil {
+	if err := backing.Close(); err != nil {
 		return &Error{Op: "close", Kind: KindSystem, Err: err}
 	}
 	return nil

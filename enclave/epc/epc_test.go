@@ -4,18 +4,19 @@ import (
 	"bytes"
 	"errors"
 	"math"
-	"os"
-	"os/exec"
-	"runtime/debug"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"github.com/scbr/scbr/enclave/epc"
+	"github.com/scbr/scbr/matcher"
 )
 
-const budget = 3<<20 + 4096
+const (
+	page   = matcher.MemoryPage
+	budget = 3<<20 + page
+)
 
 func newArena(t testing.TB) *epc.Arena {
 	a, err := epc.New(budget)
@@ -36,79 +37,56 @@ func TestBudgetBounds(t *testing.T) {
 	for _, n := range []int64{-1, 0, epc.MinBudget - 1, epc.MaxBudget + 1, math.MaxInt64} {
 		_, err := epc.New(n)
 		require.Equal(t, epc.KindBadBudget, kindOf(err), n)
+		_, err = epc.NewOn(nil, n)
+		require.Equal(t, epc.KindBadBudget, kindOf(err), n)
 	}
+	require.EqualValues(t, 64<<30, epc.Reserve(64<<30), "never less than the budget")
 }
 
 func TestCommitRefusesBeyondTheBudgetAndChangesNothing(t *testing.T) {
 	a := newArena(t)
-	require.NoError(t, a.Commit(100))
-	a.Region()[99] = 7
-	for _, n := range []int{-1, budget + 1, math.MaxInt} {
-		require.Equal(t, epc.KindBudget, kindOf(a.Commit(n)), n)
-		require.EqualValues(t, 100, a.Committed())
-		require.EqualValues(t, 7, a.Region()[99])
+	require.NoError(t, a.Commit(5*page, page))
+	a.Region()[5*page] = 7
+	for _, x := range [][2]int{{-page, page}, {0, -1}, {0, budget}, {0, math.MaxInt}, {math.MaxInt, page}, {len(a.Region()), page}} {
+		err := a.Commit(x[0], x[1])
+		require.Equal(t, epc.KindBudget, kindOf(err), x)
+		require.ErrorIs(t, err, matcher.ErrBudget)
+		require.EqualValues(t, page, a.Committed())
+		require.EqualValues(t, 7, a.Region()[5*page])
 	}
-	require.NoError(t, a.Commit(budget))
-	a.Region()[budget-1] = 1
+	require.NoError(t, a.Commit(0, 5*page))
+	require.NoError(t, a.Commit(6*page, budget-6*page))
+	require.EqualValues(t, budget, a.Committed())
 }
 
-// TestMemory compares the arena with an ordinary slice under random growing,
-// shrinking and writing.
+// TestMemory compares the arena with an ordinary slice under random granting, giving
+// back and writing.
 func TestMemory(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, err := epc.New(budget)
 		require.NoError(t, err)
 		defer func() { require.NoError(t, a.Close()) }()
 		start := &a.Region()[0]
-		model := []byte{}
-		for range rapid.IntRange(1, 12).Draw(t, "steps") {
-			n := rapid.IntRange(0, budget).Draw(t, "size")
-			require.NoError(t, a.Commit(n))
-			grown := make([]byte, n)
-			copy(grown, model)
-			model = grown
+		const pages = 512
+		granted := map[int]bool{}
+		model := make([]byte, pages*page)
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			at := rapid.IntRange(0, pages-1).Draw(t, "page")
+			if granted[at] && rapid.Bool().Draw(t, "give back") {
+				a.Release(at*page, page)
+				clear(model[at*page : (at+1)*page])
+				delete(granted, at)
+			} else if !granted[at] {
+				require.NoError(t, a.Commit(at*page, page))
+				granted[at] = true
+			}
 			require.True(t, start == &a.Region()[0], "the region moved")
-			if n == 0 {
-				continue
+			require.EqualValues(t, len(granted)*page, a.Committed())
+			if granted[at] {
+				at := at*page + rapid.IntRange(0, page-1).Draw(t, "at")
+				a.Region()[at], model[at] = 9, 9
 			}
-			at := rapid.IntRange(0, n-1).Draw(t, "at")
-			a.Region()[at], model[at] = 9, 9
-			require.Equal(t, string(model), string(a.Region()[:n]))
 		}
+		require.True(t, bytes.Equal(model, a.Region()[:len(model)]))
 	})
-}
-
-// TestWhatIsGivenBackIsForgotten: also where memory cannot be taken away.
-func TestWhatIsGivenBackIsForgotten(t *testing.T) {
-	a := newArena(t)
-	require.NoError(t, a.Commit(budget))
-	for i := range a.Region() {
-		a.Region()[i] = 1
-	}
-	require.NoError(t, a.Commit(1))
-	require.NoError(t, a.Commit(budget))
-	require.Equal(t, 1, bytes.Count(a.Region(), []byte{1}))
-}
-
-// TestUncommittedMemoryCannotBeTouched reads beyond the usable bytes in a child
-// process, which must fail.
-func TestUncommittedMemoryCannotBeTouched(t *testing.T) {
-	if os.Getenv("EPC_TEST_TOUCH") == "1" {
-		a := newArena(t)
-		require.NoError(t, a.Commit(10))
-		debug.SetPanicOnFault(true)
-		defer func() {
-			if recover() != nil {
-				os.Exit(42)
-			}
-		}()
-		t.Log(a.Region()[budget-1])
-		return
-	}
-	cmd := exec.Command(os.Args[0], "-test.run=^TestUncommittedMemoryCannotBeTouched$") //nolint:gosec // this test binary
-	cmd.Env = append(os.Environ(), "EPC_TEST_TOUCH=1")
-	err := cmd.Run()
-	var exit *exec.ExitError
-	require.ErrorAs(t, err, &exit)
-	require.Equal(t, 42, exit.ExitCode())
 }

@@ -1,15 +1,22 @@
-//go:build !unix
+//go:build !unix || ego
 
 package epc
 
-// Without mmap the region is plain memory and the budget is only counted.
-func reserve(n int) ([]byte, error) { return make([]byte, n), nil }
+// canDiscard is false where memory, once taken, stays: in EGo madvise and mprotect
+// succeed and do nothing, and all memory of the process is the enclave's.
+const canDiscard = false
 
-func grant([]byte) error { return nil }
+type plain []byte
 
-func revoke(b []byte) error {
-	clear(b)
+func reserve(n int) (Backing, error) { return plain(make([]byte, n)), nil }
+
+func (p plain) Bytes() []byte { return p }
+
+func (p plain) Discard(off, n int) error {
+	clear(p[off : off+n])
 	return nil
 }
 
-func release([]byte) error { return nil }
+func (p plain) Close() error { return nil }
+
+func populate([]byte) {}

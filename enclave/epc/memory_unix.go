@@ -1,23 +1,22 @@
-//go:build unix
+//go:build unix && !ego
 
 package epc
 
 import "golang.org/x/sys/unix"
 
-// reserve takes address space only: no page can be touched yet.
-func reserve(n int) ([]byte, error) {
-	return unix.Mmap(-1, 0, n, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|mapNoReserve)
+// canDiscard says that pages can be given back one by one, so that address space
+// costs nothing.
+const canDiscard = true
+
+// plain is ordinary memory of the process.
+type plain []byte
+
+// reserve takes address space only: a page costs memory once it is touched.
+func reserve(n int) (Backing, error) {
+	b, err := unix.Mmap(-1, 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|mapNoReserve)
+	return plain(b), err
 }
 
-func grant(b []byte) error { return unix.Mprotect(b, unix.PROT_READ|unix.PROT_WRITE) }
-
-// revoke drops the contents before the access, so that a later grant of the
-// same pages reads zeros.
-func revoke(b []byte) error {
-	if err := discard(b); err != nil {
-		return err
-	}
-	return unix.Mprotect(b, unix.PROT_NONE)
-}
-
-func release(b []byte) error { return unix.Munmap(b) }
+func (p plain) Bytes() []byte            { return p }
+func (p plain) Discard(off, n int) error { return discard(p[off : off+n]) }
+func (p plain) Close() error             { return unix.Munmap(p) }

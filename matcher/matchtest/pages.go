@@ -7,7 +7,8 @@ const PageBytes = 4096
 // Memory is what matcher.Memory is: tests inside package matcher use this one.
 type Memory interface {
 	Region() []byte
-	Commit(n int) error
+	Commit(off, n int) error
+	Release(off, n int)
 }
 
 // PageCounter is Memory that counts the distinct pages that its owner touches,

@@ -56,8 +56,10 @@ func TestPageCounterIsItsMemory(t *testing.T) {
 	p := NewPageCounter(mem)
 	require.Same(t, &mem.Region()[0], &p.Region()[0])
 	require.Equal(t, int64(3*PageBytes), p.Budget())
-	require.NoError(t, p.Commit(3*PageBytes))
-	require.ErrorIs(t, p.Commit(3*PageBytes+1), matcher.ErrBudget)
+	require.NoError(t, p.Commit(PageBytes, 3*PageBytes))
+	require.ErrorIs(t, p.Commit(0, 1), matcher.ErrBudget)
+	p.Release(PageBytes, PageBytes)
+	require.NoError(t, p.Commit(0, PageBytes))
 	require.Equal(t, int64(8*PageBytes), NewPageCounter(bare{mem}).Budget(), "without a budget it is the reservation")
 }
 

@@ -21,8 +21,9 @@ const (
 	// sizes it is a part of them, so that the store stays a store.
 	removed     = 10_000
 	removedPart = 4
-	// reserved is address space, not memory: as much as a store can address.
-	reserved = 16 << 30
+	// budget is more than any store here needs, and leaves the matcher all the address
+	// space that it can use.
+	budget = 2 << 30
 	// MaxSubscriptions is what fits there at four times the memory that package
 	// matcher aims at.
 	MaxSubscriptions = 64_000_000
@@ -175,7 +176,7 @@ func liveHeap() int64 {
 
 // newMemory reserves the memory of a store. It is outside the Go heap, as an
 // enclave's is, so that neither its size nor its growth moves the collector.
-func newMemory() (*epc.Arena, error) { return epc.New(reserved) }
+func newMemory() (*epc.Arena, error) { return epc.New(budget) }
 
 func measured(ns, bytes float64) Baseline {
 	ns, bytes = rounded(ns), rounded(bytes)

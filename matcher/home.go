@@ -1,0 +1,96 @@
+package matcher
+
+// newHome returns the zone that a page is to be in: the one it is in, or another
+// if that is crowded and there is room elsewhere.
+func (s *Store) newHome(p *page) uint32 {
+	a := &s.a
+	now := a.homeOf(p.ref)
+	if !a.crowded(now) {
+		return now
+	}
+	words := p.words()
+	for _, ref := range a.h[p.refs : p.refs+p.n] {
+		words += a.size(ref)
+	}
+	return a.homeElse(words, now)
+}
+
+// homeElse returns a zone with room for a page of so many words, or the one it is
+// in now.
+func (a *arena) homeElse(words, now uint32) uint32 {
+	if home := a.homeFor(words, now); home != 0 && a.canHold(home, words) {
+		return home
+	}
+	return now
+}
+
+// canHold reports whether a zone has room for so many words.
+func (a *arena) canHold(id, words uint32) bool {
+	h := a.zones.at(id)
+	need := h.end + words + slackWords
+	return need <= h.limit && (need <= h.committed || a.canGrow(h, need) && a.canCommit(int(need-h.committed)*wordBytes))
+}
+
+// canCommit reports whether memory would grant so many bytes more, of which it then
+// has twice as many left: what moves is there twice for a moment.
+func (a *arena) canCommit(n int) bool {
+	return a.zones.out != nil || int64(a.granted+2*n) <= budgetOf(a.mem, len(a.b))
+}
+
+// blockWords is the size of a draft's blocks.
+func (s *Store) blockWords(t *draft) uint32 {
+	words := uint32(0)
+	for _, ref := range t.refs[:t.n] {
+		s.a.stay(ref)
+		words += s.a.size(ref)
+	}
+	return words
+}
+
+// settle moves the blocks of a draft that are elsewhere to its zone. Those that find
+// no room there are in the common heap, or come to be: in another page's zone they
+// might be outside when this page is read.
+func (s *Store) settle(t *draft) error {
+	a := &s.a
+	for i, ref := range t.refs[:t.n] {
+		z := a.zones.of(ref)
+		if z == t.home {
+			continue
+		}
+		b := a.block(ref)
+		words := b.words()
+		q := a.allocIn(t.home, words, classFilter)
+		if q != 0 {
+			s.made(q)
+		} else if z == 0 {
+			continue
+		} else if p, err := s.make(words, classFilter); err == nil {
+			q = p
+		} else {
+			return err
+		}
+		a.stay(ref)
+		copy(a.w[q+1:q+words], a.w[ref+1:ref+words])
+		a.rows += rowBytes(a.h[2*q+2])
+		s.drop(ref)
+		t.set(i, q)
+		s.stats.Moved += uint64(b.n)
+	}
+	return nil
+}
+
+// describe says where the memory is.
+func (a *arena) describe(st *Stats) {
+	words := func(c class) int64 { return int64(a.used[c]) * wordBytes }
+	st.Bytes, st.Spilled = int64(a.granted), int64(a.zones.spilled)
+	st.Zones = len(a.zones.all) - len(a.zones.spare)
+	st.Fetches, st.Spills, st.Seals = a.zones.fetches, a.zones.spills, a.zones.seals
+	st.Memory = Usage{
+		Rows: words(classPage) + int64(a.rows), Records: words(classFilter) - int64(a.rows),
+		Dictionaries: words(classText), Owners: words(classIndex),
+	}
+	for c := range classes {
+		st.Used += words(c)
+	}
+	st.Memory.Free = st.Bytes + st.Spilled - st.Used
+}
