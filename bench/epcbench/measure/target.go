@@ -20,14 +20,14 @@ func (s *Session) newTarget(layout string, bytes int64) (*target, error) {
 	t := &target{close: func() {}}
 	size := int(bytes+bytes/4) + slack
 	if s.Start != nil {
-		region, err := s.Start(size)
+		region, err := s.Start(spare * size)
 		if err != nil {
 			return nil, err
 		}
 		t.region, t.close = region, func() { _ = region.Close() } // the process ends with it
-		t.mem = &memory{region: region.Bytes(), budget: size}
+		t.mem = &memory{region: region.Bytes(), discard: region.Discard, budget: size}
 	} else {
-		t.mem = &memory{region: make([]byte, size), budget: size}
+		t.mem = &memory{region: make([]byte, spare*size), budget: size}
 	}
 	var err error
 	if t.store, err = newStore(layout, t.mem); err != nil {
@@ -68,7 +68,7 @@ type trace struct {
 
 func newTrace(layout string, bytes int64) (*trace, error) {
 	size := int(bytes+bytes/4) + slack
-	below := &memory{region: make([]byte, size), budget: size}
+	below := &memory{region: make([]byte, spare*size), budget: size}
 	t := &trace{mem: &traced{PageCounter: matchtest.NewPageCounter(below), below: below}}
 	var err error
 	t.store, err = newStore(layout, t.mem)
