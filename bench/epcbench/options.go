@@ -28,8 +28,8 @@ const (
 	defaultWorkloads = "A,A-zipf,B,e100a1,e80a1"
 	defaultLayouts   = measure.Ours + "," + measure.Contrast
 	defaultAccesses  = measure.Match + "," + measure.Register
-	defaultOverflows = measure.Pager
-	defaultBatches   = "1,4096"
+	defaultOverflows = measure.Pager + "," + measure.Spill
+	defaultBatches   = "1"
 	quickEPC         = 8 // MiB
 	realEPC          = "real"
 	maxMB            = measure.MaxBytes / measure.MiB
@@ -46,7 +46,7 @@ type options struct {
 	batches              []int
 	policy               epcmodel.Policy
 	modelCost, faultCost float64 // microseconds
-	budget               time.Duration
+	budget, pass         time.Duration
 	out                  string
 	baseline             baseline
 }
@@ -70,6 +70,7 @@ func define(o *options, l *lists, stderr io.Writer) *flag.FlagSet {
 	fs.Float64Var(&o.modelCost, "model-cost", defaultModelCost, "`MICROSECONDS` of a fault of the model")
 	fs.Float64Var(&o.faultCost, "fault-cost", 0, "add what the slowdown would be if a fault cost these `MICROSECONDS`, as assumed_slowdown")
 	fs.DurationVar(&o.budget, "budget", 0, "begin nothing more after this `TIME`, such as 30m; 0 is no end")
+	fs.DurationVar(&o.pass, "pass", passTime, "`TIME` that a pass with faults takes at most, roughly; shorter is noisier")
 	fs.StringVar(&o.out, "out", "", "`DIRECTORY` for rows.csv and rows.json")
 	fs.StringVar(&l.baseline, "baseline", "", "with --epc real: rows.json of the same run outside an enclave, which slowdowns are relative to")
 	return fs
@@ -111,7 +112,7 @@ func (o *options) read(l *lists) (err error) {
 	names(&o.workloads, "--workloads", l.workloads, workload.Names())
 	names(&o.layouts, "--layouts", l.layouts, []string{measure.Ours, measure.Contrast})
 	names(&o.accesses, "--access", l.accesses, []string{measure.Match, measure.Register})
-	names(&o.overflows, "--overflow", l.overflows, []string{measure.Pager})
+	names(&o.overflows, "--overflow", l.overflows, []string{measure.Pager, measure.Spill})
 	if err != nil {
 		return err
 	}
@@ -133,6 +134,8 @@ func (o *options) check(l *lists) error {
 		return fmt.Errorf("%w %v: --fault-cost takes up to %v microseconds", errValue, o.faultCost, maxCostUs)
 	case o.budget < 0:
 		return fmt.Errorf("%w %v: --budget takes no negative time", errValue, o.budget)
+	case o.pass <= 0:
+		return fmt.Errorf("%w %v: --pass takes a time", errValue, o.pass)
 	case o.real && o.quick:
 		return fmt.Errorf("%w \"real\": --epc real does not go with --quick", errValue)
 	case l.baseline != "" && !o.real:

@@ -83,7 +83,7 @@ func writeTable(w io.Writer, rows []measure.Row) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(w, "\nMB are MiB. Slowdown is wall clock time by that of the same store with an unlimited EPC, the medians of three passes each in turns.")
+	_, err := fmt.Fprintln(w, "\nMB are MiB. Slowdown is wall clock time by that of the same store with an unlimited EPC, in turns: of events the medians of three passes each, of registrations the means.")
 	return err
 }
 

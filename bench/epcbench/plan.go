@@ -24,17 +24,40 @@ func (o *options) plan() (all []next) {
 			Workload: name, Points: sizes(o.sizes...), EPC: bytes(o.epc), Accesses: o.accesses, Batches: []int{1},
 			Overflow: measure.Pager, Pages: true,
 		}
-		both := slices.Contains(o.layouts, measure.Ours) && slices.Contains(o.layouts, measure.Contrast)
-		if slices.Contains(o.layouts, measure.Contrast) {
-			j.Layout = measure.Contrast
-			all = append(all, just(j))
+		if slices.Contains(o.overflows, measure.Pager) {
+			all = append(all, paged(j, o.layouts)...)
 		}
-		if j.Layout = measure.Ours; both {
-			all = append(all, sameNumbers(j))
+		if slices.Contains(o.overflows, measure.Spill) && slices.Contains(o.layouts, measure.Ours) && slices.Contains(o.accesses, measure.Match) {
+			all = append(all, spilling(j, o.batches)...)
 		}
-		if slices.Contains(o.layouts, measure.Ours) {
-			all = append(all, just(j))
-		}
+	}
+	return all
+}
+
+// paged are the jobs of stores whose pages go and come.
+func paged(j measure.Job, layouts []string) (all []next) {
+	ours, contrast := slices.Contains(layouts, measure.Ours), slices.Contains(layouts, measure.Contrast)
+	if contrast {
+		j.Layout = measure.Contrast
+		all = append(all, just(j))
+	}
+	j.Layout = measure.Ours
+	if ours && contrast {
+		all = append(all, sameNumbers(j))
+	}
+	if ours {
+		all = append(all, just(j))
+	}
+	return all
+}
+
+// spilling are jobs of the same sizes, one for each size of the EPC.
+func spilling(j measure.Job, batches []int) (all []next) {
+	j.Layout, j.Overflow, j.Accesses, j.Batches, j.Pages = measure.Ours, measure.Spill, []string{measure.Match}, batches, false
+	for _, epc := range j.EPC {
+		one := j
+		one.EPC = []int64{epc}
+		all = append(all, just(one))
 	}
 	return all
 }
@@ -53,18 +76,17 @@ func sameNumbers(j measure.Job) next {
 	}
 }
 
-// quickPlan has an EPC of 8 MiB: the contrast at twice that, package matcher with as many subscriptions and at twice the EPC.
+// quickPlan has an EPC of 8 MiB: the contrast at twice that, package matcher with as many subscriptions and at twice the EPC, and with
+// spill.
 func quickPlan() (all []next) {
-	epc := bytes([]int{quickEPC})
-	accesses := []string{measure.Match, measure.Register}
+	layouts := []string{measure.Ours, measure.Contrast}
 	for _, name := range []string{"A", "e100a1"} {
 		j := measure.Job{
-			Workload: name, Layout: measure.Contrast, Overflow: measure.Pager, Points: sizes(2 * quickEPC), EPC: epc,
-			Accesses: accesses, Batches: []int{1},
+			Workload: name, Overflow: measure.Pager, Points: sizes(2 * quickEPC), EPC: bytes([]int{quickEPC}),
+			Accesses: []string{measure.Match, measure.Register}, Batches: []int{1},
 		}
-		all = append(all, just(j))
-		j.Layout = measure.Ours
-		all = append(all, sameNumbers(j), just(j))
+		all = append(all, paged(j, layouts)...)
+		all = append(all, spilling(j, []int{1})...)
 	}
 	return all
 }

@@ -3,13 +3,18 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
 )
 
-// throttle bounds how often the bar is drawn.
-const throttle = 100 * time.Millisecond
+// throttle bounds how often the bar is drawn, and slowly how often where nobody is watching.
+const (
+	throttle = 100 * time.Millisecond
+	slowly   = 5 * time.Second
+)
 
 // progress is a bar of rows, with an estimate of when it ends.
 type progress struct {
@@ -18,8 +23,12 @@ type progress struct {
 }
 
 func newProgress(w io.Writer, o options) *progress {
+	every := slowly
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		every = throttle
+	}
 	return &progress{w: w, bar: progressbar.NewOptions(o.rows(), progressbar.OptionSetWriter(w), progressbar.OptionShowCount(),
-		progressbar.OptionSetPredictTime(true), progressbar.OptionSetElapsedTime(true), progressbar.OptionThrottle(throttle),
+		progressbar.OptionSetPredictTime(true), progressbar.OptionSetElapsedTime(true), progressbar.OptionThrottle(every),
 		progressbar.OptionFullWidth(), progressbar.OptionSetDescription("epcbench"))}
 }
 

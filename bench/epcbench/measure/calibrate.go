@@ -41,7 +41,7 @@ func calibrate(start func(size int) (Region, error)) (float64, error) {
 		if err != nil {
 			return 0, err
 		}
-		all = append(all, float64(spent.Nanoseconds())/1000/float64(max(after-before, 1)))
+		all = append(all, float64(spent.Nanoseconds())/nsPerUs/float64(max(after-before, 1)))
 	}
 	return rounded(median(all)), nil
 }

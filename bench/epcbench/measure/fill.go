@@ -1,6 +1,9 @@
 package measure
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 const (
 	// checkEvery is how often growth is compared with the aim, and the clock looked at.
@@ -17,8 +20,9 @@ type series struct {
 	*Session
 	job   *Job
 	feed  *feed
-	t     *target
-	trace *trace // nil: nobody needs to know what is touched
+	t     *target // measured with a limit
+	free  *target // and without: the same, unless it spills
+	trace *trace  // nil: nobody needs to know what is touched
 	rows  int
 	pages *float64 // at this size
 }
@@ -37,15 +41,10 @@ func (s *Session) run(j *Job) (rows int, err error) {
 	}
 	defer f.stop()
 	g := &series{Session: s, job: j, feed: f}
-	if g.t, err = s.newTarget(j.Layout, j.maxBytes()); err != nil {
-		return 0, err
+	if err := g.open(); err != nil {
+		return 0, errors.Join(err, g.close())
 	}
-	defer g.t.close()
-	if j.Pages || s.source == FromModel {
-		if g.trace, err = newTrace(j.Layout, j.maxBytes()); err != nil {
-			return 0, err
-		}
-	}
+	defer func() { err = errors.Join(err, g.close()) }()
 	for _, p := range j.Points {
 		if err := g.point(p); err != nil || s.Expired() {
 			return g.rows, err
@@ -54,13 +53,62 @@ func (s *Session) run(j *Job) (rows int, err error) {
 	return g.rows, nil
 }
 
+// open makes the stores.
+func (s *series) open() (err error) {
+	j := s.job
+	if j.Overflow == Spill {
+		plain := *s.Session
+		plain.Start = nil
+		if s.free, err = plain.newTarget(j.Layout, j.maxBytes()); err != nil {
+			return err
+		}
+		s.t, err = newSpilling(j.EPC[0])
+		return err
+	}
+	if s.t, err = s.newTarget(j.Layout, j.maxBytes()); err != nil {
+		return err
+	}
+	s.free = s.t
+	if j.Pages || s.source == FromModel {
+		s.trace, err = newTrace(j.Layout, j.maxBytes())
+	}
+	return err
+}
+
+func (s *series) close() (err error) {
+	if s.free != nil {
+		err = s.free.close()
+	}
+	if s.t != nil && s.t != s.free {
+		err = errors.Join(err, s.t.close())
+	}
+	if s.trace != nil {
+		err = errors.Join(err, s.trace.mem.below.Close())
+	}
+	return err
+}
+
+// stores are all copies of the store.
+func (s *series) stores() []store {
+	all := []store{s.t.store}
+	if s.free != s.t {
+		all = append(all, s.free.store)
+	}
+	if s.trace != nil {
+		all = append(all, s.trace.store)
+	}
+	return all
+}
+
 // point fills the store to a size and measures all that is asked for there.
 func (s *series) point(p Point) error {
 	if err := s.fill(p); err != nil || s.Expired() {
 		return err
 	}
-	if err := s.feed.check(s.t.store); err != nil {
-		return err
+	for _, st := range s.stores() {
+		if err := s.feed.check(st); err != nil {
+			return err
+		}
 	}
 	s.pages = nil
 	if s.job.Pages {
@@ -74,27 +122,24 @@ func (s *series) point(p Point) error {
 			}
 		}
 	}
-	return s.t.limit(0)
+	return s.free.limit(0)
 }
 
 // fill inserts until the store is as large as asked for.
 func (s *series) fill(p Point) error {
-	for i := 0; s.feed.count < p.Subscriptions || s.t.mem.Committed() < p.Bytes; i++ {
+	for i := 0; s.feed.count < p.Subscriptions || s.free.bytes() < p.Bytes; i++ {
 		if i%checkEvery == 0 {
 			if s.Expired() {
 				return nil
 			}
-			s.note(fmt.Sprintf("filling, %d MiB", s.t.mem.Committed()/MiB))
+			s.note(fmt.Sprintf("filling, %d MiB", s.free.bytes()/MiB))
 		}
 		sub, err := s.feed.take()
 		if err != nil {
 			return err
 		}
-		if err := s.t.store.load(&sub); err != nil {
-			return err
-		}
-		if s.trace != nil {
-			if err := s.trace.store.load(&sub); err != nil {
+		for _, st := range s.stores() {
+			if err := st.load(&sub); err != nil {
 				return err
 			}
 		}
@@ -109,7 +154,7 @@ func (s *series) note(what string) {
 
 // access measures one access with one size of the EPC, and emits the rows.
 func (s *series) access(access string, epc int64) error {
-	s.note(fmt.Sprintf("%s at %d MiB, EPC %d MiB", access, s.t.mem.Committed()/MiB, epc/MiB))
+	s.note(fmt.Sprintf("%s at %d MiB, EPC %d MiB", access, s.free.bytes()/MiB, epc/MiB))
 	if access == Register {
 		return s.emit(s.register(epc))
 	}
@@ -128,7 +173,7 @@ func (s *series) emit(row *Row, err error) error {
 	}
 	row.Layout, row.Workload, row.Overflow = s.job.Layout, s.job.Workload, s.job.Overflow
 	row.FaultCostUs, row.Source, row.Policy = s.costUs, s.source, s.Policy.String()
-	if s.AssumedCostUs > 0 && row.UnlimitedNs > 0 {
+	if s.AssumedCostUs > 0 && row.UnlimitedNs > 0 && row.Overflow == Pager {
 		row.assume(s.AssumedCostUs)
 	}
 	s.rows++

@@ -54,10 +54,12 @@ func (j *Job) Rows() int {
 func (j *Job) check(real bool) error {
 	fault := func(what string) error { return fmt.Errorf("%w: %s", ErrJob, what) }
 	switch {
-	case j.Layout != Ours && j.Layout != Contrast:
+	case !slices.Contains([]string{Ours, Contrast}, j.Layout):
 		return fault("layout")
-	case j.Overflow != Pager:
+	case !slices.Contains([]string{Pager, Spill}, j.Overflow):
 		return fault("overflow")
+	case j.Overflow == Spill && !j.canSpill():
+		return fault("spill is for matching of package matcher, with one size of the EPC")
 	case slices.ContainsFunc(j.Accesses, func(a string) bool { return a != Match && a != Register }):
 		return fault("access")
 	case slices.ContainsFunc(j.EPC, func(n int64) bool { return !real && n < MinEPC || n < 0 || n > MaxBytes }):
@@ -68,6 +70,10 @@ func (j *Job) check(real bool) error {
 		return fault("nothing to measure")
 	}
 	return checkPoints(j.Points)
+}
+
+func (j *Job) canSpill() bool {
+	return j.Layout == Ours && len(j.EPC) == 1 && !slices.Contains(j.Accesses, Register)
 }
 
 func checkPoints(points []Point) error {

@@ -62,6 +62,23 @@ func TestContrastFaultsAndOursDoesNot(t *testing.T) {
 	require.Positive(t, *rows[0].PagesPerEvent)
 }
 
+// TestSpill: a store of more than its budget brings parts back, fewer than it has pages
+// to look at, and answers as it should.
+func TestSpill(t *testing.T) {
+	const epc, store = 2 << 20, 5 << 19
+	rows, left := sweep(t, Job{
+		Workload: "A", Layout: Ours, Overflow: Spill, Points: []Point{{Bytes: epc / 2}, {Bytes: store}}, EPC: []int64{epc},
+		Accesses: []string{Match}, Batches: []int{1},
+	})
+	require.Zero(t, left)
+	require.Len(t, rows, 2)
+	require.Zero(t, rows[0].FaultsPerEvent)
+	require.Positive(t, rows[1].FaultsPerEvent)
+	require.Less(t, rows[1].FaultsPerEvent, 2.0, "a cluster is one part or two")
+	require.InEpsilon(t, 2.5, rows[1].StoreMB, 0.1)
+	require.Nil(t, rows[1].AssumedSlowdown, "its parts are no pages")
+}
+
 func TestBadJobs(t *testing.T) {
 	s, err := Open(Config{Policy: epcmodel.FIFO})
 	require.NoError(t, err)
@@ -72,6 +89,8 @@ func TestBadJobs(t *testing.T) {
 	for name, spoil := range map[string]func(j *Job){
 		"layout":    func(j *Job) { j.Layout = "theirs" },
 		"overflow":  func(j *Job) { j.Overflow = "" },
+		"spill":     func(j *Job) { j.Layout, j.Overflow = Contrast, Spill },
+		"registers": func(j *Job) { j.Overflow, j.Accesses = Spill, []string{Register} },
 		"access":    func(j *Job) { j.Accesses = []string{"remove"} },
 		"no access": func(j *Job) { j.Accesses = nil },
 		"epc":       func(j *Job) { j.EPC = []int64{MinEPC - 1} },

@@ -14,16 +14,19 @@ const (
 	// minPass is what a pass takes at least, so that neither the clock nor one
 	// interrupt shows in it.
 	minPass = 20 * time.Millisecond
-	// minEvents and maxEvents bound a pass, and pilotEvents are tried first.
-	minEvents, maxEvents = 2, 4000
-	pilotEvents          = 2
-	// minInserts and maxInserts are the same of registrations.
-	minInserts, maxInserts = 2, 1000
+	// minEvents and maxEvents bound a pass; pilotEvents at most are tried first.
+	minEvents, maxEvents = 1, 4000
+	pilotEvents          = 500
+	pilotPart            = 4 // of a pass
 	// Before a pass with a limit events are matched until this many times as many
 	// pages as the EPC has were faulted, or so many events in a row took no fault.
 	turnovers   = 2
 	steadyAfter = 2000
 	warmChunk   = 50
+	// warmPasses bounds the time of that, in passes.
+	warmPasses = 4
+	// zoneBytes is what a store moves out and back at a time, roughly.
+	zoneBytes = 32 << 10
 )
 
 // timing is what a pair of passes came to.
@@ -41,12 +44,10 @@ type pass struct {
 
 // matching is a pass over some events, and says how many matches it found.
 func matching(events []filter.Event, batch int, found *int) pass {
-	var tags []uint64
 	return pass{len(events), func(s store) error {
 		*found = 0
 		for chunk := range slices.Chunk(events, batch) {
-			tags = s.match(chunk, tags[:0])
-			*found += len(tags)
+			s.match(chunk, func(tags []uint64) { *found += len(tags) })
 		}
 		return nil
 	}}
@@ -88,7 +89,7 @@ func (s *series) match(epc int64, batch int) (*Row, error) {
 		var in, out int
 		p := s.feed.window(probes+round*n, n)
 		limited, unlimited := matching(p, batch, &in), matching(p, batch, &out)
-		t, err := s.pair(epc, probes+(round+1)*n, unlimited, limited)
+		t, err := s.pair(epc, probes+(round+1)*n, batch, unlimited, limited)
 		if err != nil {
 			return nil, err
 		}
@@ -106,53 +107,59 @@ func (s *series) match(epc int64, batch int) (*Row, error) {
 
 // pair does a pass without a limit and one with it. Events from a place on are
 // what the caches are warmed with.
-func (s *series) pair(epc int64, from int, unlimited, limited pass) (t timing, err error) {
+func (s *series) pair(epc int64, from, batch int, unlimited, limited pass) (t timing, err error) {
 	t.items = unlimited.items
-	if err := s.t.limit(0); err != nil {
+	if err := s.free.limit(0); err != nil {
 		return t, err
 	}
-	s.warm(from, 0)
-	free := 0.0
-	if t.unlimited, free, err = s.t.timed(unlimited, minPass); err != nil {
+	s.warm(s.free, from, 0, 1)
+	loads := 0.0
+	if t.unlimited, loads, err = s.free.timed(unlimited, minPass); err != nil {
 		return t, err
 	}
-	if free > 0 {
-		return t, fmt.Errorf("%w: %.2f an event", ErrUnsteady, free)
+	if loads > 0 {
+		return t, fmt.Errorf("%w: %.2f an event", ErrUnsteady, loads)
 	}
-	if s.source == FromModel {
-		faults, err := s.trace.loads(s.Policy, epc, s.warmTrace(from, epc), limited.do)
-		t.faults = float64(faults) / float64(limited.items)
-		t.limited = t.unlimited + t.faults*s.costUs*1000
+	if s.modelled() {
+		loads, err := s.trace.loads(s.Policy, epc, s.warmTrace(from, epc), limited.do)
+		t.faults = float64(loads) / float64(limited.items)
 		return t, err
 	}
 	if err := s.t.limit(epc); err != nil {
 		return t, err
 	}
-	s.warm(from, epc)
+	s.warm(s.t, from, epc, batch)
 	t.limited, t.faults, err = s.t.timed(limited, minPass)
 	return t, err
 }
 
-// warm matches other events than those to come: with a limit until the pages that
-// are resident are those that matching leaves resident.
-func (s *series) warm(from int, epc int64) {
+// modelled reports whether faults are a model's: a store that spills has none.
+func (s *series) modelled() bool { return s.source == FromModel && s.job.Overflow == Pager }
+
+// warm matches other events than those to come: with a limit until what is in memory
+// is what matching leaves there.
+func (s *series) warm(t *target, from int, epc int64, batch int) {
 	begin := time.Now()
-	first, _ := s.t.loads() // an error will come back
+	first, _ := t.loads() // an error will come back
 	last, steady := first, 0
-	var tags []uint64
-	for i := 0; ; i += warmChunk {
-		for _, e := range s.feed.window(from+i, warmChunk) {
-			tags = s.t.store.match([]filter.Event{e}, tags[:0])
-			if time.Since(begin) > s.Pass {
+	step := max(warmChunk, batch)
+	enough := uint64(turnovers * epc / pageBytes)
+	if t.spilled != nil {
+		enough = uint64(turnovers * epc / zoneBytes)
+	}
+	for i := 0; ; i += step {
+		for chunk := range slices.Chunk(s.feed.window(from+i, step), batch) {
+			t.store.match(chunk, ignore)
+			if time.Since(begin) > warmPasses*s.Pass {
 				return
 			}
 		}
-		now, _ := s.t.loads()
+		now, _ := t.loads()
 		if now != last {
 			last, steady = now, 0
 		}
-		steady += warmChunk
-		if epc == 0 || steady >= steadyAfter || now-first >= uint64(turnovers*epc/pageBytes) {
+		steady += step
+		if epc == 0 || steady >= steadyAfter || now-first >= enough {
 			return
 		}
 	}
@@ -162,11 +169,10 @@ func (s *series) warm(from int, epc int64) {
 func (s *series) warmTrace(from int, epc int64) func(store) error {
 	return func(st store) error {
 		begin := time.Now()
-		var tags []uint64
 		model := s.trace.mem.model
 		for i := 0; i < steadyAfter && model.Counters().Loads < uint64(turnovers*epc/pageBytes); i++ {
-			tags = st.match(s.feed.window(from+i, 1), tags[:0])
-			if time.Since(begin) > s.Pass {
+			st.match(s.feed.window(from+i, 1), ignore)
+			if time.Since(begin) > warmPasses*s.Pass {
 				break
 			}
 		}
@@ -179,111 +185,15 @@ func (s *series) pilot(epc int64, batch int) (int, error) {
 	if err := s.t.limit(epc); err != nil {
 		return 0, err
 	}
-	s.warm(0, epc)
-	found := 0
-	ns, _, err := s.t.timed(matching(s.feed.window(0, pilotEvents), 1, &found), 0)
-	n := int(float64(s.Pass) / ns)
+	s.warm(s.t, 0, epc, 1)
+	begin, done := time.Now(), 0
+	for done < pilotEvents && (done == 0 || time.Since(begin) < s.Pass/pilotPart) {
+		s.t.store.match(s.feed.window(done, 1), ignore)
+		done++
+	}
+	n := int(float64(s.Pass) / float64(time.Since(begin)) * float64(done))
 	n = min(max(n, minEvents), max(maxEvents, batch), events/(rounds+1))
-	return max(n/batch, 1) * batch, err
-}
-
-// register measures insertions with one size of the EPC. What is inserted stays.
-func (s *series) register(epc int64) (*Row, error) {
-	if s.source == FromModel && s.job.Layout == Ours {
-		return nil, nil //nolint:nilnil // no row: package matcher does not say what insertions touch
-	}
-	n := minInserts
-	all := make([]timing, 0, rounds)
-	for round := range rounds + 1 { // the first is the pilot
-		t, err := s.registerPair(epc, n)
-		if err != nil {
-			return nil, err
-		}
-		if round == 0 {
-			n = min(max(int(float64(s.Pass)/t.limited), minInserts), maxInserts)
-			continue
-		}
-		all = append(all, t)
-	}
-	row := s.row(all, epc)
-	row.Access, row.Batch = Register, 1
-	return row, s.feed.check(s.t.store)
-}
-
-// registerPair inserts n subscriptions without a limit and n others with it, each
-// after one that is not timed.
-func (s *series) registerPair(epc int64, n int) (t timing, err error) {
-	t.items = n
-	if err := s.t.limit(0); err != nil {
-		return t, err
-	}
-	if t.unlimited, _, err = s.inserts(n); err != nil {
-		return t, err
-	}
-	if s.source == FromModel {
-		var last, p pass
-		if last, err = s.taken(1); err != nil {
-			return t, err
-		}
-		if p, err = s.taken(n); err != nil {
-			return t, err
-		}
-		faults, err := s.trace.loads(s.Policy, epc, last.do, p.do)
-		t.faults = float64(faults) / float64(n)
-		t.limited = t.unlimited + t.faults*s.costUs*1000
-		if err == nil {
-			err = last.do(s.t.store)
-		}
-		if err == nil {
-			err = p.do(s.t.store)
-		}
-		return t, err
-	}
-	if err := s.t.limit(epc); err != nil {
-		return t, err
-	}
-	s.warm(0, epc)
-	t.limited, t.faults, err = s.inserts(n)
-	return t, err
-}
-
-// inserts times n registrations after one that is not timed.
-func (s *series) inserts(n int) (ns, faults float64, err error) {
-	for _, k := range []int{1, n} {
-		p, err := s.taken(k)
-		if err != nil {
-			return 0, 0, err
-		}
-		if ns, faults, err = s.t.timed(p, 0); err != nil {
-			return 0, 0, err
-		}
-		if s.trace != nil {
-			if err := p.do(s.trace.store); err != nil {
-				return 0, 0, err
-			}
-		}
-	}
-	return ns, faults, nil
-}
-
-// taken is the registration of the next n subscriptions.
-func (s *series) taken(n int) (pass, error) {
-	subs := make([]subscription, n)
-	for i := range subs {
-		var err error
-		if subs[i], err = s.feed.take(); err != nil {
-			return pass{}, err
-		}
-		subs[i].preds = slices.Clone(subs[i].preds)
-	}
-	return pass{n, func(st store) error {
-		for i := range subs {
-			if err := st.register(&subs[i]); err != nil {
-				return err
-			}
-		}
-		return nil
-	}}, nil
+	return max(n/batch, 1) * batch, nil
 }
 
 // row is what passes came to, by their medians.
@@ -295,13 +205,24 @@ func (s *series) row(all []timing, epc int64) *Row {
 		}
 		return median(x)
 	}
-	limited := of(func(t timing) float64 { return t.limited })
-	unlimited := of(func(t timing) float64 { return t.unlimited })
+	t := timing{
+		limited:   of(func(t timing) float64 { return t.limited }),
+		unlimited: of(func(t timing) float64 { return t.unlimited }),
+		faults:    of(func(t timing) float64 { return t.faults }),
+		items:     all[0].items,
+	}
+	return s.rowOf(t, epc)
+}
+
+func (s *series) rowOf(t timing, epc int64) *Row {
+	if s.modelled() {
+		t.limited = t.unlimited + t.faults*s.costUs*nsPerUs
+	}
 	row := &Row{
-		Subscriptions: s.feed.count, Events: all[0].items,
-		StoreMB: rounded(float64(s.t.mem.Committed()) / MiB), EPCMB: rounded(float64(epc) / MiB),
-		NsPerEvent: rounded(limited), UnlimitedNs: rounded(unlimited), Slowdown: rounded(limited / unlimited),
-		FaultsPerEvent: rounded(of(func(t timing) float64 { return t.faults })),
+		Subscriptions: s.feed.count, Events: t.items,
+		StoreMB: rounded(float64(s.t.bytes()) / MiB), EPCMB: rounded(float64(epc) / MiB),
+		NsPerEvent: rounded(t.limited), UnlimitedNs: rounded(t.unlimited), Slowdown: rounded(t.limited / t.unlimited),
+		FaultsPerEvent: rounded(t.faults),
 	}
 	if s.source == FromReal { // nothing to compare with
 		row.UnlimitedNs, row.Slowdown = 0, 0

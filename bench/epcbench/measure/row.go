@@ -1,6 +1,9 @@
 package measure
 
-import "math"
+import (
+	"math"
+	"strconv"
+)
 
 // Layouts of a store.
 const (
@@ -17,6 +20,7 @@ const (
 // What happens to what does not fit.
 const (
 	Pager = "pager" // pages go and come as they are touched
+	Spill = "spill" // the store moves parts of itself out and back, and keeps to its budget
 )
 
 // Sources of faults.
@@ -36,7 +40,7 @@ type Row struct {
 	StoreMB        float64 `json:"store_mb"` // committed memory, spilled parts included
 	EPCMB          float64 `json:"epc_mb"`
 	Slowdown       float64 `json:"slowdown"`         // time, by that of the same layout with an unlimited EPC; 0: not known
-	FaultsPerEvent float64 `json:"faults_per_event"` // pages brought back, by event or registration
+	FaultsPerEvent float64 `json:"faults_per_event"` // pages brought back, by event or registration; of spill, parts of the store
 	Batch          int     `json:"batch"`            // events matched at a time
 	FaultCostUs    float64 `json:"fault_cost_us"`    // measured on the pager in this run, or the model's
 	Source         string  `json:"source"`
@@ -53,19 +57,23 @@ type Row struct {
 	AssumedSlowdown *float64 `json:"assumed_slowdown"`
 }
 
+const nsPerUs = 1000
+
 // assume works out what a fault of another cost would make of a row.
 func (r *Row) assume(costUs float64) {
-	const nsPerUs = 1000
 	ns := r.NsPerEvent + r.FaultsPerEvent*(costUs-r.FaultCostUs)*nsPerUs
 	slowdown := rounded(max(ns/r.UnlimitedNs, 1))
 	r.AssumedCostUs, r.AssumedSlowdown = &costUs, &slowdown
 }
 
-// rounded keeps four digits.
+// digits are those that a figure keeps; the machine has fewer.
+const digits = 4
+
+// rounded keeps them.
 func rounded(x float64) float64 {
-	if x == 0 || math.IsInf(x, 0) || math.IsNaN(x) {
+	if math.IsInf(x, 0) || math.IsNaN(x) {
 		return x
 	}
-	scale := math.Pow(10, 3-math.Floor(math.Log10(math.Abs(x))))
-	return math.Round(x*scale) / scale
+	y, _ := strconv.ParseFloat(strconv.FormatFloat(x, 'e', digits-1, 64), 64) // it was written just now
+	return y
 }

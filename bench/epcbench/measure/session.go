@@ -1,10 +1,12 @@
 package measure
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/scbr/scbr/bench/epcmodel"
+	"github.com/scbr/scbr/enclave/epc"
 )
 
 // slack is room beside the subscriptions of a store.
@@ -73,6 +75,10 @@ func (s *Session) Do(j Job) (left int, err error) {
 		return 0, &Error{Op: "checking", Job: j, Err: err}
 	}
 	rows, err := s.run(&j)
+	var outside *epc.Error
+	if errors.As(err, &outside) && outside.Kind == epc.KindOutside { // no memory to spill to
+		return j.Rows() - rows, nil
+	}
 	if err != nil {
 		return j.Rows() - rows, &Error{Op: "measuring", Job: j, Err: err}
 	}

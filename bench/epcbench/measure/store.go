@@ -12,15 +12,18 @@ type store interface {
 	// load inserts as fast as can be; register, as a client's request is.
 	load(s *subscription) error
 	register(s *subscription) error
-	// match appends the tags of all events to dst.
-	match(events []filter.Event, dst []uint64) []uint64
+	// match calls found with the tags of each event, good until the next call.
+	match(events []filter.Event, found func(tags []uint64))
 }
+
+// ignore is for answers that nobody needs.
+func ignore([]uint64) {}
 
 // newStore makes an empty store of a layout.
 func newStore(layout string, mem matcher.Memory) (store, error) {
 	if layout == Ours {
 		s, err := matcher.New(mem, matcher.Config{Seed: workload.DefaultSeed})
-		return &ours{s}, err
+		return &ours{Store: s}, err
 	}
 	p, err := poset.New(mem)
 	if err != nil {
@@ -30,7 +33,10 @@ func newStore(layout string, mem matcher.Memory) (store, error) {
 }
 
 // ours is package matcher's.
-type ours struct{ *matcher.Store }
+type ours struct {
+	*matcher.Store
+	tags []uint64
+}
 
 func (o *ours) load(s *subscription) error { return o.register(s) }
 
@@ -39,11 +45,11 @@ func (o *ours) register(s *subscription) error {
 	return err
 }
 
-func (o *ours) match(events []filter.Event, dst []uint64) []uint64 {
+func (o *ours) match(events []filter.Event, found func(tags []uint64)) {
 	for i := range events {
-		dst = o.Match(&events[i], dst)
+		o.tags = o.Match(&events[i], o.tags[:0])
+		found(o.tags)
 	}
-	return dst
 }
 
 // contrast is package poset's. The loader is given up when something is inserted
@@ -51,6 +57,7 @@ func (o *ours) match(events []filter.Event, dst []uint64) []uint64 {
 type contrast struct {
 	p      *poset.Poset
 	loader *poset.Loader
+	tags   []uint64
 }
 
 func (c *contrast) load(s *subscription) error {
@@ -65,9 +72,9 @@ func (c *contrast) register(s *subscription) error {
 	return c.p.Insert(s.preds, s.tag)
 }
 
-func (c *contrast) match(events []filter.Event, dst []uint64) []uint64 {
+func (c *contrast) match(events []filter.Event, found func(tags []uint64)) {
 	for i := range events {
-		dst = c.p.Match(&events[i], dst)
+		c.tags = c.p.Match(&events[i], c.tags[:0])
+		found(c.tags)
 	}
-	return dst
 }

@@ -1,44 +1,81 @@
 package measure
 
 import (
+	"crypto/rand"
+	"errors"
 	"slices"
 
 	"github.com/scbr/scbr/bench/epcmodel"
+	"github.com/scbr/scbr/bench/workload"
+	"github.com/scbr/scbr/enclave/epc"
+	"github.com/scbr/scbr/matcher"
 	"github.com/scbr/scbr/matcher/matchtest"
 )
 
-// target is a store being measured, in memory with a limit that can be lifted.
+// target is a store being measured.
 type target struct {
-	store  store
-	mem    *memory
-	region Region // nil: there is no pager
-	close  func()
+	store   store
+	mem     *memory
+	region  Region         // whose limit can be set; nil: there is no pager
+	spilled *matcher.Store // that moves parts of itself out; nil: it does not
 }
 
-// newTarget makes a store of a layout for up to so many bytes.
+// budgetFor is the memory of a store that will have so many bytes.
+func budgetFor(bytes int64) int64 { return bytes + bytes/4 + slack }
+
+// newTarget makes a store of a layout for up to so many bytes, in memory with a limit
+// that can be lifted.
 func (s *Session) newTarget(layout string, bytes int64) (*target, error) {
-	t := &target{close: func() {}}
-	size := int(bytes+bytes/4) + slack
-	if s.Start != nil {
-		region, err := s.Start(spare * size)
+	budget := budgetFor(bytes)
+	if s.Start == nil {
+		arena, err := epc.New(budget)
 		if err != nil {
 			return nil, err
 		}
-		t.region, t.close = region, func() { _ = region.Close() } // the process ends with it
-		t.mem = &memory{region: region.Bytes(), discard: region.Discard, budget: size}
-	} else {
-		t.mem = &memory{region: make([]byte, spare*size), budget: size}
+		return (&target{mem: &memory{Arena: arena}}).filled(layout)
 	}
-	var err error
-	if t.store, err = newStore(layout, t.mem); err != nil {
-		t.close()
+	region, err := s.Start(int(epc.Reserve(budget)))
+	if err != nil {
 		return nil, err
+	}
+	arena, err := epc.NewOn(region, budget)
+	if err != nil {
+		return nil, errors.Join(err, region.Close())
+	}
+	return (&target{mem: &memory{Arena: arena}, region: region}).filled(layout)
+}
+
+// filled makes the store in a target's memory.
+func (t *target) filled(layout string) (_ *target, err error) {
+	if t.store, err = newStore(layout, t.mem); err != nil {
+		return nil, errors.Join(err, t.close())
 	}
 	return t, nil
 }
 
+// newSpilling makes a store that keeps to a budget by moving parts of itself out. Its
+// memory is ordinary: nothing in it is paged.
+func newSpilling(budget int64) (*target, error) {
+	arena, err := epc.New(budget)
+	if err != nil {
+		return nil, err
+	}
+	t := &target{mem: &memory{Arena: arena}}
+	if err := arena.KeepOutside(rand.Reader); err != nil {
+		return nil, errors.Join(err, t.close())
+	}
+	t.spilled, err = matcher.New(t.mem, matcher.Config{Seed: workload.DefaultSeed, Spill: true})
+	if err != nil {
+		return nil, errors.Join(err, t.close())
+	}
+	t.store = &ours{Store: t.spilled}
+	return t, nil
+}
+
+func (t *target) close() error { return t.mem.Close() }
+
 // limit sets the size of the EPC, 0 for an unlimited one, in which all pages are
-// then resident.
+// then resident. A store that spills has the size that it was made for.
 func (t *target) limit(bytes int64) error {
 	if t.region == nil {
 		return nil
@@ -52,12 +89,25 @@ func (t *target) limit(bytes int64) error {
 	return nil
 }
 
-// loads returns how many pages were brought back so far.
+// loads returns how many pages, or parts of a store that spills, were brought back
+// so far.
 func (t *target) loads() (uint64, error) {
-	if t.region == nil {
-		return 0, nil
+	switch {
+	case t.spilled != nil:
+		return t.spilled.Stats().Fetches, nil
+	case t.region != nil:
+		return t.region.Loads()
 	}
-	return t.region.Loads()
+	return 0, nil
+}
+
+// bytes is how large the store is, wherever it lies.
+func (t *target) bytes() int64 {
+	if t.spilled != nil {
+		s := t.spilled.Stats()
+		return s.Bytes + s.Spilled
+	}
+	return t.mem.Committed()
 }
 
 // trace is a second copy of a store, which says what it touches.
@@ -67,12 +117,16 @@ type trace struct {
 }
 
 func newTrace(layout string, bytes int64) (*trace, error) {
-	size := int(bytes+bytes/4) + slack
-	below := &memory{region: make([]byte, spare*size), budget: size}
+	arena, err := epc.New(budgetFor(bytes))
+	if err != nil {
+		return nil, err
+	}
+	below := &memory{Arena: arena}
 	t := &trace{mem: &traced{PageCounter: matchtest.NewPageCounter(below), below: below}}
-	var err error
-	t.store, err = newStore(layout, t.mem)
-	return t, err
+	if t.store, err = newStore(layout, t.mem); err != nil {
+		return nil, errors.Join(err, arena.Close())
+	}
+	return t, nil
 }
 
 // pages returns the mean number of distinct pages that an event touches.
@@ -80,35 +134,51 @@ func (t *trace) pages(f *feed, n int) float64 {
 	t.mem.on, t.mem.model = true, nil
 	defer func() { t.mem.on = false }()
 	pages := 0
-	var tags []uint64
 	for i := range n {
 		t.mem.Reset()
-		tags = t.store.match(f.window(i, 1), tags[:0])
+		t.store.match(f.window(i, 1), ignore)
 		pages += t.mem.Pages()
 	}
 	return float64(pages) / float64(n)
 }
 
-// loads counts the pages that a model brings back while do is done, after warm was.
-// The model begins as a pager does: all pages in use are resident, then those that
-// are too many go.
-func (t *trace) loads(policy epcmodel.Policy, bytes int64, warm, do func(store) error) (uint64, error) {
+// begin lets a model look on, which begins as a pager does: all pages in use are
+// resident, then those that are too many go.
+func (t *trace) begin(policy epcmodel.Policy, bytes int64) error {
 	model, err := epcmodel.New(epcmodel.Config{Policy: policy})
 	if err != nil {
-		return 0, err
+		return err
 	}
 	t.mem.below.pages(func(page int) { model.Touch(uint32(page)) })
 	if err := model.Limit(int(bytes / pageBytes)); err != nil {
-		return 0, err
+		return err
 	}
 	t.mem.on, t.mem.model = true, model
-	defer func() { t.mem.on, t.mem.model = false, nil }()
+	return nil
+}
+
+func (t *trace) end() { t.mem.on, t.mem.model = false, nil }
+
+// seen is how many pages the model brought back.
+func (t *trace) seen() uint64 {
+	if t.mem.model == nil {
+		return 0
+	}
+	return t.mem.model.Counters().Loads
+}
+
+// loads counts the pages that a model brings back while do is done, after warm was.
+func (t *trace) loads(policy epcmodel.Policy, bytes int64, warm, do func(store) error) (uint64, error) {
+	if err := t.begin(policy, bytes); err != nil {
+		return 0, err
+	}
+	defer t.end()
 	if err := warm(t.store); err != nil {
 		return 0, err
 	}
-	before := model.Counters().Loads
-	err = do(t.store)
-	return model.Counters().Loads - before, err
+	before := t.seen()
+	err := do(t.store)
+	return t.seen() - before, err
 }
 
 // median sorts x, which is not empty, and returns its middle.
