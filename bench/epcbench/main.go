@@ -97,7 +97,9 @@ func perform(o options, stderr io.Writer) ([]measure.Row, error) {
 		if !ok {
 			continue
 		}
+		p.begin(&job)
 		n, err := s.Do(job)
+		p.end(&job)
 		if err != nil {
 			return rows, err
 		}

@@ -104,21 +104,3 @@ func bytes(mb []int) (all []int64) {
 	}
 	return all
 }
-
-// rows is how many a plan makes, as far as that is known before.
-func (o *options) rows() (n int) {
-	var known []measure.Row
-	for _, next := range o.plan() {
-		j, ok := next(known)
-		if !ok {
-			continue
-		}
-		n += j.Rows()
-		if j.Layout == measure.Contrast { // as sameNumbers will find them
-			for range j.Points {
-				known = append(known, measure.Row{Layout: j.Layout, Workload: j.Workload, Access: j.Accesses[0]})
-			}
-		}
-	}
-	return n
-}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
+
+	"github.com/scbr/scbr/bench/epcbench/measure"
 )
 
 // throttle bounds how often the bar is drawn, and slowly how often where nobody is watching.
@@ -16,10 +18,19 @@ const (
 	slowly   = 5 * time.Second
 )
 
-// progress is a bar of rows, with an estimate of when it ends.
+// Units of the bar are rows of half a second: what filling a MiB takes of that, roughly.
+const (
+	rowUnits      = 20
+	oursUnits     = 1 // a MiB
+	contrastUnits = 2
+	spillUnits    = 4
+)
+
+// progress is a bar of work done, with an estimate of when it ends.
 type progress struct {
-	bar *progressbar.ProgressBar
-	w   io.Writer
+	bar                    *progressbar.ProgressBar
+	w                      io.Writer
+	before, fill, rows, by int // units of the jobs before and of this one's store; its rows; units of a MiB
 }
 
 func newProgress(w io.Writer, o options) *progress {
@@ -27,14 +38,66 @@ func newProgress(w io.Writer, o options) *progress {
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		every = throttle
 	}
-	return &progress{w: w, bar: progressbar.NewOptions(o.rows(), progressbar.OptionSetWriter(w), progressbar.OptionShowCount(),
-		progressbar.OptionSetPredictTime(true), progressbar.OptionSetElapsedTime(true), progressbar.OptionThrottle(every),
-		progressbar.OptionFullWidth(), progressbar.OptionSetDescription("epcbench"))}
+	return &progress{w: w, bar: progressbar.NewOptions(o.units(), progressbar.OptionSetWriter(w), progressbar.OptionSetPredictTime(true),
+		progressbar.OptionSetElapsedTime(true), progressbar.OptionThrottle(every), progressbar.OptionFullWidth(),
+		progressbar.OptionSetDescription("epcbench"))}
 }
 
-func (p *progress) note(what string) { p.bar.Describe(what) }
+// fillUnits are those of a MiB of a job's store.
+func fillUnits(j *measure.Job) int {
+	switch {
+	case j.Layout == measure.Contrast:
+		return contrastUnits
+	case j.Overflow == measure.Spill:
+		return spillUnits
+	default:
+		return oursUnits
+	}
+}
 
-func (p *progress) row() { _ = p.bar.Add(1) }
+func jobUnits(j *measure.Job) int {
+	return j.Rows()*rowUnits + int(j.Points[len(j.Points)-1].Bytes/measure.MiB)*fillUnits(j)
+}
+
+// units are those of a plan, as far as it is known before.
+func (o *options) units() (n int) {
+	var known []measure.Row
+	for _, next := range o.plan() {
+		j, ok := next(known)
+		if !ok {
+			continue
+		}
+		n += jobUnits(&j)
+		if j.Layout == measure.Contrast { // as sameNumbers will find them
+			for range j.Points {
+				known = append(known, measure.Row{Layout: j.Layout, Workload: j.Workload, Access: j.Accesses[0]})
+			}
+		}
+	}
+	return n
+}
+
+// begin is told the job that comes, and end that it is over.
+func (p *progress) begin(j *measure.Job) { p.fill, p.rows, p.by = 0, 0, fillUnits(j) }
+
+func (p *progress) end(j *measure.Job) {
+	p.before += jobUnits(j)
+	p.fill, p.rows = 0, 0
+	p.set()
+}
+
+func (p *progress) note(bytes int64, what string) {
+	p.fill = int(bytes/measure.MiB) * p.by
+	p.bar.Describe(what)
+	p.set()
+}
+
+func (p *progress) row() {
+	p.rows++
+	p.set()
+}
+
+func (p *progress) set() { _ = p.bar.Set(min(p.before+p.fill+p.rows*rowUnits, p.bar.GetMax())) }
 
 // say writes a line above the bar.
 func (p *progress) say(what string) {

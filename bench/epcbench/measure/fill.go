@@ -57,12 +57,10 @@ func (s *Session) run(j *Job) (rows int, err error) {
 func (s *series) open() (err error) {
 	j := s.job
 	if j.Overflow == Spill {
-		plain := *s.Session
-		plain.Start = nil
-		if s.free, err = plain.newTarget(j.Layout, j.maxBytes()); err != nil {
+		if s.free, err = s.newTarget(j.Layout, j.maxBytes()); err != nil {
 			return err
 		}
-		s.t, err = newSpilling(j.EPC[0])
+		s.t, err = s.newSpilling(j.EPC[0])
 		return err
 	}
 	if s.t, err = s.newTarget(j.Layout, j.maxBytes()); err != nil {
@@ -149,7 +147,7 @@ func (s *series) fill(p Point) error {
 
 // note tells what is going on.
 func (s *series) note(what string) {
-	s.Progress(fmt.Sprintf("%s %s %s: %s", s.job.Layout, s.job.Workload, s.job.Overflow, what))
+	s.Progress(s.free.bytes(), fmt.Sprintf("%s %s %s: %s", s.job.Layout, s.job.Workload, s.job.Overflow, what))
 }
 
 // access measures one access with one size of the EPC, and emits the rows.

@@ -67,13 +67,9 @@ func (s *series) register(epc int64) (*Row, error) {
 	return row, s.feed.check(s.t.store)
 }
 
-// inserts adds some registrations to a sum, after one that does not count, for as
-// long as there is time.
+// inserts adds some registrations to a sum, for as long as there is time.
 func (s *series) inserts(to *sum, atMost time.Duration) error {
-	var first, all sum
-	if err := s.insert(&first, 1); err != nil {
-		return err
-	}
+	var all sum
 	step := 1
 	if s.job.Layout == Ours {
 		step = min(maxInserts/growth, s.feed.count/growth) + 1

@@ -27,8 +27,9 @@ type Config struct {
 	Pass time.Duration
 	// Emit is given each row; its error ends the job.
 	Emit func(Row) error
-	// Progress is told what is going on; nil is nobody.
-	Progress func(what string)
+	// Progress is told how large the job's store is and what is going on; nil is
+	// nobody.
+	Progress func(bytes int64, what string)
 	// Expired says that no further row may begin; nil never does.
 	Expired func() bool
 }
@@ -44,7 +45,7 @@ type Session struct {
 func Open(cfg Config) (*Session, error) {
 	s := &Session{Config: cfg, costUs: cfg.ModelCostUs, source: FromModel}
 	if s.Progress == nil {
-		s.Progress = func(string) {}
+		s.Progress = func(int64, string) {}
 	}
 	if s.Expired == nil {
 		s.Expired = func() bool { return false }

@@ -23,18 +23,14 @@ type target struct {
 // budgetFor is the memory of a store that will have so many bytes.
 func budgetFor(bytes int64) int64 { return bytes + bytes/4 + slack }
 
-// newTarget makes a store of a layout for up to so many bytes, in memory with a limit
-// that can be lifted.
-func (s *Session) newTarget(layout string, bytes int64) (*target, error) {
-	budget := budgetFor(bytes)
+// newMemory makes memory of a budget and an address space of so many bytes, behind a
+// pager if there is one.
+func (s *Session) newMemory(budget, space int64) (*target, error) {
 	if s.Start == nil {
 		arena, err := epc.New(budget)
-		if err != nil {
-			return nil, err
-		}
-		return (&target{mem: &memory{Arena: arena}}).filled(layout)
+		return &target{mem: &memory{Arena: arena}}, err
 	}
-	region, err := s.Start(int(epc.Reserve(budget)))
+	region, err := s.Start(int(space))
 	if err != nil {
 		return nil, err
 	}
@@ -42,11 +38,17 @@ func (s *Session) newTarget(layout string, bytes int64) (*target, error) {
 	if err != nil {
 		return nil, errors.Join(err, region.Close())
 	}
-	return (&target{mem: &memory{Arena: arena}, region: region}).filled(layout)
+	return &target{mem: &memory{Arena: arena}, region: region}, nil
 }
 
-// filled makes the store in a target's memory.
-func (t *target) filled(layout string) (_ *target, err error) {
+// newTarget makes a store of a layout for up to so many bytes, in memory with a limit
+// that can be lifted.
+func (s *Session) newTarget(layout string, bytes int64) (*target, error) {
+	budget := budgetFor(bytes)
+	t, err := s.newMemory(budget, epc.Reserve(budget))
+	if err != nil {
+		return nil, err
+	}
 	if t.store, err = newStore(layout, t.mem); err != nil {
 		return nil, errors.Join(err, t.close())
 	}
@@ -54,17 +56,19 @@ func (t *target) filled(layout string) (_ *target, err error) {
 }
 
 // newSpilling makes a store that keeps to a budget by moving parts of itself out. Its
-// memory is ordinary: nothing in it is paged.
-func newSpilling(budget int64) (*target, error) {
-	arena, err := epc.New(budget)
+// memory is limited to that as well; what it moved out is in ordinary memory.
+func (s *Session) newSpilling(budget int64) (*target, error) {
+	t, err := s.newMemory(budget, epc.Reserve(budget))
 	if err != nil {
 		return nil, err
 	}
-	t := &target{mem: &memory{Arena: arena}}
-	if err := arena.KeepOutside(rand.Reader); err != nil {
-		return nil, errors.Join(err, t.close())
+	err = t.mem.KeepOutside(rand.Reader)
+	if err == nil && t.region != nil {
+		err = t.region.Limit(int(budget / pageBytes))
 	}
-	t.spilled, err = matcher.New(t.mem, matcher.Config{Seed: workload.DefaultSeed, Spill: true})
+	if err == nil {
+		t.spilled, err = matcher.New(t.mem, matcher.Config{Seed: workload.DefaultSeed, Spill: true})
+	}
 	if err != nil {
 		return nil, errors.Join(err, t.close())
 	}
@@ -75,9 +79,9 @@ func newSpilling(budget int64) (*target, error) {
 func (t *target) close() error { return t.mem.Close() }
 
 // limit sets the size of the EPC, 0 for an unlimited one, in which all pages are
-// then resident. A store that spills has the size that it was made for.
+// then resident. A store that spills keeps the limit that it was made with.
 func (t *target) limit(bytes int64) error {
-	if t.region == nil {
+	if t.region == nil || t.spilled != nil {
 		return nil
 	}
 	if err := t.region.Limit(int(bytes / pageBytes)); err != nil {
@@ -89,16 +93,16 @@ func (t *target) limit(bytes int64) error {
 	return nil
 }
 
-// loads returns how many pages, or parts of a store that spills, were brought back
-// so far.
-func (t *target) loads() (uint64, error) {
-	switch {
-	case t.spilled != nil:
-		return t.spilled.Stats().Fetches, nil
-	case t.region != nil:
-		return t.region.Loads()
+// loads returns how many pages were brought back so far, and parts of a store that
+// spills.
+func (t *target) loads() (n uint64, err error) {
+	if t.region != nil {
+		n, err = t.region.Loads()
 	}
-	return 0, nil
+	if t.spilled != nil {
+		n += t.spilled.Stats().Fetches
+	}
+	return n, err
 }
 
 // bytes is how large the store is, wherever it lies.
