@@ -1,7 +1,7 @@
 // Command epcbench measures what it costs when the subscription store is larger than the protected memory of an enclave (the EPC): it
 // matches and registers on stores of many sizes in a simulated EPC, package matcher's and a pointer-per-node poset as the contrast, and
 // reports how many times slower that is than with an unlimited one. Results are a table or a JSON list on standard output, and with
-// --out a CSV file and a JSON file; progress goes to standard error.
+// --out a CSV file, a JSON file and figures; progress goes to standard error.
 //
 // Faults are counted by a model of the EPC and cost what --model-cost says; the column "source" tells so.
 //

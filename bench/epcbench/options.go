@@ -71,7 +71,7 @@ func define(o *options, l *lists, stderr io.Writer) *flag.FlagSet {
 	fs.Float64Var(&o.faultCost, "fault-cost", 0, "add what the slowdown would be if a fault cost these `MICROSECONDS`, as assumed_slowdown")
 	fs.DurationVar(&o.budget, "budget", 0, "begin nothing more after this `TIME`, such as 30m; 0 is no end")
 	fs.DurationVar(&o.pass, "pass", passTime, "`TIME` that a pass with faults takes at most, roughly; shorter is noisier")
-	fs.StringVar(&o.out, "out", "", "`DIRECTORY` for rows.csv and rows.json")
+	fs.StringVar(&o.out, "out", "", "`DIRECTORY` for rows.csv, rows.json and the figures")
 	fs.StringVar(&l.baseline, "baseline", "", "with --epc real: rows.json of the same run outside an enclave, which slowdowns are relative to")
 	return fs
 }

@@ -111,7 +111,7 @@ const (
 	fileMode = 0o644
 )
 
-// save writes the rows into a directory.
+// save writes the rows and the figures into a directory.
 func save(dir string, rows []measure.Row) error {
 	if err := os.MkdirAll(dir, dirMode); err != nil { // #nosec G301 -- results are for everybody
 		return err
@@ -124,8 +124,12 @@ func save(dir string, rows []measure.Row) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(
+	err = errors.Join(
 		os.WriteFile(filepath.Join(dir, "rows.csv"), []byte(table.String()), fileMode), // #nosec G306 G703 -- results are for everybody; the user names the directory
 		os.WriteFile(filepath.Join(dir, "rows.json"), append(list, '\n'), fileMode),    // #nosec G306 G703 -- the same
 	)
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	return draw(dir, rows)
 }
