@@ -5,9 +5,9 @@ import "unsafe"
 const (
 	wordBytes = 8
 	pageWords = MemoryPage / wordBytes
-	// maxRegion is what a block number addresses with the top bit left free to
-	// tell leaves from nodes (see hamt.go).
-	maxRegion = 1 << 34
+	// maxRegion is what a block number addresses with two bits left free, to
+	// tell leaves from nodes (hamt.go) and free numbers from others (ids.go).
+	maxRegion = 1 << 33
 	// slackWords is what the kernel may read beyond a block's last row.
 	slackWords = 8
 )
@@ -51,7 +51,13 @@ type arena struct {
 	granted int             // bytes committed
 }
 
-func newArena(mem Memory, region []byte) arena {
+func newArena(mem Memory, out Outside, region []byte) (arena, error) {
+	if out != nil { // zones move within the budget, all of which is taken at once
+		region = region[:min(len(region), int(out.Budget()))&^(MemoryPage-1)]
+		if err := out.Commit(0, len(region)); err != nil {
+			return arena{}, &Error{Op: "new", Kind: EPCBudget, Err: err}
+		}
+	}
 	a := arena{
 		mem: mem, b: region,
 		w: unsafe.Slice((*uint64)(unsafe.Pointer(&region[0])), len(region)/wordBytes),   // #nosec G103 -- aligned, same length
@@ -61,8 +67,9 @@ func newArena(mem Memory, region []byte) arena {
 		start: 1, end: 1, limit: uint32(len(a.w)),
 		bins: make([]uint32, allBins), full: make([]uint64, (allBins+63)/64),
 	}
+	a.zones.out = out
 	a.zones.init(&a)
-	return a
+	return a, nil
 }
 
 func low(x uint64) uint32  { return uint32(x) }
@@ -73,8 +80,19 @@ func pack(lo, hi uint32) uint64 { return uint64(lo) | uint64(hi)<<32 }
 func withLow(x uint64, v uint32) uint64  { return x&^0xffffffff | uint64(v) }
 func withHigh(x uint64, v uint32) uint64 { return x&0xffffffff | uint64(v)<<32 }
 
-func (a *arena) size(p uint32) uint32   { return low(a.w[p]) & blockSize }
-func (a *arena) classOf(p uint32) class { return class(low(a.w[p])>>blockClass) % classes }
+// at returns where a block is.
+func (a *arena) at(p uint32) uint32 {
+	if p < a.zones.floor || a.zones.out == nil {
+		return p
+	}
+	return p + a.zones.at(a.zones.of(p)).shift
+}
+
+func (a *arena) size(p uint32) uint32   { return low(a.w[a.at(p)]) & blockSize }
+func (a *arena) classOf(p uint32) class { return class(low(a.w[a.at(p)])>>blockClass) % classes }
+
+// pagesOf rounds words up to whole pages.
+func pagesOf(words uint32) uint32 { return (words + pageWords - 1) / pageWords * pageWords }
 
 // alloc returns a block of at least n words with undefined contents, of the common
 // heap, or 0.
@@ -98,7 +116,7 @@ func (a *arena) alloc(n uint32, of class) (uint32, error) {
 }
 
 func (a *arena) account(p uint32, of class) {
-	a.w[p] |= uint64(of) << blockClass
+	a.w[a.at(p)] |= uint64(of) << blockClass
 	a.used[of] += a.size(p)
 }
 
@@ -110,18 +128,18 @@ func (a *arena) extend(n uint32) error {
 	if need <= int(h.committed) {
 		return nil
 	}
-	if need > int(h.limit) || !a.zones.fits(uint32(need+pageWords-1)/pageWords*pageWords, a.zones.largest) {
+	if need > int(h.limit) || !a.clear(pagesOf(uint32(need)), false) {
 		return &Error{Op: "allocate", Kind: EPCBudget}
 	}
-	return a.commit(h, uint32(need))
+	return a.commit(h, 0, uint32(need))
 }
 
-// commit makes a heap usable up to a word, in whole pages.
-func (a *arena) commit(h *heap, need uint32) error {
-	to := min((need+pageWords-1)/pageWords*pageWords, h.limit)
-	off, n := int(h.committed)*wordBytes, int(to-h.committed)*wordBytes
-	for err := a.mem.Commit(off, n); err != nil; err = a.mem.Commit(off, n) {
-		if a.zones.out == nil || !a.evict() {
+// commit makes a heap that begins at a word usable up to another, in whole pages.
+func (a *arena) commit(h *heap, base, need uint32) error {
+	to := min(pagesOf(need), h.limit)
+	off, n := int(base+h.committed)*wordBytes, int(to-h.committed)*wordBytes
+	if a.zones.out == nil { // which has all of it from the start
+		if err := a.mem.Commit(off, n); err != nil {
 			return &Error{Op: "allocate", Kind: EPCBudget, Err: err}
 		}
 	}
@@ -132,10 +150,11 @@ func (a *arena) commit(h *heap, need uint32) error {
 
 // free gives a block back.
 func (a *arena) free(p uint32) {
+	a.stay(p)
 	of := a.classOf(p)
 	a.used[of] -= a.size(p)
 	if of == classFilter {
-		a.rows -= rowBytes(a.h[2*p+2])
+		a.rows -= rowBytes(a.h[2*a.at(p)+2])
 	}
 	if z := a.zones.of(p); z != 0 {
 		a.freeInZone(z, p, of)

@@ -37,7 +37,8 @@ const (
 // block says where the vectors of a block are.
 type block struct {
 	ref     uint32
-	n, m, r int // tags; filters; rows
+	at      uint32 // where it is
+	n, m, r int    // tags; filters; rows
 	flags   uint32
 	rows    int // byte
 	tags    int // word; the masks are before
@@ -55,8 +56,8 @@ func (b *block) lay(tags int) {
 	if b.flags&blockGeneral != 0 {
 		b.stride = 1
 	}
-	b.tags = int(b.ref) + tags
-	b.rows = wordBytes * (int(b.ref) + blockHead)
+	b.tags = int(b.at) + tags
+	b.rows = wordBytes * (int(b.at) + blockHead)
 	b.values = 2 * (b.tags + b.n)
 	b.handles = b.values + b.m*b.stride
 }
@@ -76,12 +77,13 @@ func blockShape(n, r int, flags uint32) block {
 }
 
 // words is the size of a block.
-func (b *block) words() uint32 { return uint32(b.handles+b.n+1)/2 - b.ref }
+func (b *block) words() uint32 { return uint32(b.handles+b.n+1)/2 - b.at }
 
 func (a *arena) block(p uint32) block {
 	a.stay(p)
-	head := a.h[2*p+2]
-	b := block{ref: p, n: int(head & 0xff), r: int(head >> 8 & 0xf), flags: head >> blockFlags & 0xf}
+	at := a.at(p)
+	head := a.h[2*at+2]
+	b := block{ref: p, at: at, n: int(head & 0xff), r: int(head >> 8 & 0xf), flags: head >> blockFlags & 0xf}
 	b.lay(int(head >> blockTags))
 	return b
 }
@@ -95,7 +97,7 @@ func rowBytes(head uint32) int {
 	return scanVectors * int(head>>8&0xf) * m
 }
 
-func (a *arena) blockID(p uint32) uint32 { return a.h[2*p+3] }
+func (a *arena) blockID(p uint32) uint32 { return a.h[2*a.at(p)+3] }
 
 // masks returns the lanes whose list decides, and those that are parts.
 func (b *block) masks(a *arena) (inexact, part uint64) {
@@ -122,8 +124,9 @@ func (s *Store) newBlock(n, r int, flags, id uint32) (block, error) {
 		return block{}, err
 	}
 	s.maxBlock = max(s.maxBlock, shape.words())
-	s.a.h[2*p+2], s.a.h[2*p+3] = uint32(n)|uint32(r)<<8|flags<<blockFlags|uint32(shape.tags)<<blockTags, id
-	s.a.rows += rowBytes(s.a.h[2*p+2])
+	at := s.a.at(p)
+	s.a.h[2*at+2], s.a.h[2*at+3] = uint32(n)|uint32(r)<<8|flags<<blockFlags|uint32(shape.tags)<<blockTags, id
+	s.a.rows += rowBytes(s.a.h[2*at+2])
 	b := s.a.block(p)
 	if flags&blockMasks != 0 {
 		s.a.w[b.tags-2], s.a.w[b.tags-1] = 0, 0

@@ -59,7 +59,7 @@ func (a *arena) boundsOf(p *page) bounds {
 			b.lo, b.hi = min(b.lo, lo), max(b.hi, hi)
 		}
 		if b.hi-b.lo < best.hi-best.lo {
-			w := a.w[int(p.ref)+pageHead+2*int(slot):]
+			w := a.w[int(p.at)+pageHead+2*int(slot):]
 			best = bounds{low(w[0]), b.lo, b.hi, scale{math.Float64frombits(w[1]), math.Float32frombits(high(w[0]))}}
 		}
 	}
@@ -136,7 +136,7 @@ func (s *Store) widenBounds(q uint32, i int, p *page, hull *hull) error {
 // admits reports whether a block's bounds are within those of its page.
 func (b *bounds) admits(a *arena, p *page, hull *hull) bool {
 	for j := range hull {
-		if slot := hull[j][0]; slot != noSlot && low(a.w[int(p.ref)+pageHead+2*int(slot)]) == b.name {
+		if slot := hull[j][0]; slot != noSlot && low(a.w[int(p.at)+pageHead+2*int(slot)]) == b.name {
 			return b.lo <= hull[j][1] && hull[j][2] <= b.hi
 		}
 	}

@@ -12,19 +12,18 @@ func (s *Store) compact(id uint32) {
 		return
 	}
 	h := a.zones.at(id)
-	holes := h.extent() - a.zones.head - h.used
-	if holes <= max(h.used/holesPart, holesLeast) {
+	if h.end-h.start-h.used <= max(h.used/holesPart, holesLeast) {
 		return
 	}
 	a.need(id)
-	to := h.start + a.zones.head
+	w, first, to := a.words(h), a.zones.first(id), h.start
 	for p := to; p < h.end; {
-		size := a.size(p)
-		if low(a.w[p])&blockFree == 0 {
-			a.w[p] &^= blockPrevFree
+		size := low(w[p]) & blockSize
+		if low(w[p])&blockFree == 0 {
+			w[p] &^= blockPrevFree
 			if p != to {
-				copy(a.w[to:to+size], a.w[p:p+size])
-				s.moved(p, to)
+				copy(w[to:to+size], w[p:p+size])
+				s.moved(first+p, first+to)
 			}
 			to += size
 		}

@@ -173,7 +173,7 @@ func (ev *event) setPosition(i int) {
 // setCells computes the cells of the event's values on a page's scales, unless
 // those of the page before are the same.
 func (r *Reader) setCells(p *page) {
-	from := int(p.ref) + pageHead
+	from := int(p.at) + pageHead
 	w := r.s.a.w[from : from+2*p.d]
 	if slices.Equal(w, r.dict) {
 		return

@@ -19,14 +19,15 @@ const (
 	minBlock = 2
 )
 
-// heap hands out blocks of words from one range of the arena. Free neighbours are
+// heap hands out blocks of words from one range of the arena, which it counts from
+// the range's beginning. Free neighbours are
 // joined at once (boundary tags), so memory that held one kind of object can hold
 // another. Every operation is bounded.
 //
 // A free block links its bin by the high half of word 0 (next) and the low half
 // of word 1 (previous); the high half of its last word repeats its size.
 type heap struct {
-	start, limit uint32   // words of the range
+	start, limit uint32   // first word to hand out, and first word beyond
 	end          uint32   // first word never handed out; the block before it is in use
 	committed    uint32   // first word that is not usable
 	used         uint32   // words in use

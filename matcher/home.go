@@ -24,17 +24,37 @@ func (a *arena) homeElse(words, now uint32) uint32 {
 	return now
 }
 
-// canHold reports whether a zone has room for so many words.
+// canHold reports whether a zone has room for so many words, or can have it.
 func (a *arena) canHold(id, words uint32) bool {
 	h := a.zones.at(id)
 	need := h.end + words + slackWords
-	return need <= h.limit && (need <= h.committed || a.canGrow(h, need) && a.canCommit(int(need-h.committed)*wordBytes))
+	switch {
+	case need > h.limit:
+		return false
+	case a.zones.out != nil:
+		return a.zones.fits(a.bottom(), pagesOf(need))
+	default:
+		return need <= h.committed || a.canCommit(int(need-h.committed)*wordBytes)
+	}
 }
 
 // canCommit reports whether memory would grant so many bytes more, of which it then
 // has twice as many left: what moves is there twice for a moment.
 func (a *arena) canCommit(n int) bool {
-	return a.zones.out != nil || int64(a.granted+2*n) <= budgetOf(a.mem, len(a.b))
+	return int64(a.granted+2*n) <= budgetOf(a.mem, len(a.b))
+}
+
+// strangers is the size of a draft's blocks that are not in its zone, and of a page.
+func (s *Store) strangers(t *draft) uint32 {
+	shape := pageShape(t.n, t.d.n)
+	words := shape.words() + largeUnit
+	for _, ref := range t.refs[:t.n] {
+		if s.a.zones.of(ref) != t.home {
+			s.a.stay(ref)
+			words += s.a.size(ref)
+		}
+	}
+	return words
 }
 
 // blockWords is the size of a draft's blocks.
@@ -52,6 +72,7 @@ func (s *Store) blockWords(t *draft) uint32 {
 // might be outside when this page is read.
 func (s *Store) settle(t *draft) error {
 	a := &s.a
+	a.makeRoom(t.home, s.strangers(t))
 	for i, ref := range t.refs[:t.n] {
 		z := a.zones.of(ref)
 		if z == t.home {
@@ -70,8 +91,9 @@ func (s *Store) settle(t *draft) error {
 			return err
 		}
 		a.stay(ref)
-		copy(a.w[q+1:q+words], a.w[ref+1:ref+words])
-		a.rows += rowBytes(a.h[2*q+2])
+		from, to := a.at(ref), a.at(q)
+		copy(a.w[to+1:to+words], a.w[from+1:from+words])
+		a.rows += rowBytes(a.h[2*to+2])
 		s.drop(ref)
 		t.set(i, q)
 		s.stats.Moved += uint64(b.n)

@@ -18,10 +18,24 @@ type idState struct {
 const idFree = 1 << 30
 
 func (t *ids) place(i uint32) (word uint32, shift int) {
-	if t.half {
-		return t.v.at(i / 2), int(i%2) * 32
+	word, shift = t.word(i)
+	return t.v.at(word), shift
+}
+
+// growth is how many words the table may take in one operation.
+func (t *ids) growth() uint32 {
+	if word, _ := t.word(t.end + 2*maxPlaces); word < t.v.words {
+		return 0
 	}
-	return t.v.at(i), 0
+	return t.v.next() + t.v.next()/2
+}
+
+// word returns which word of the table has an entry.
+func (t *ids) word(i uint32) (word uint32, shift int) {
+	if t.half {
+		return i / 2, int(i%2) * 32
+	}
+	return i, 0
 }
 
 func (s *Store) entry(t *ids, i uint32) uint64 {
@@ -51,10 +65,7 @@ func (s *Store) newID(t *ids) (uint32, error) {
 	if i >= idFree {
 		return 0, &Error{Op: s.tx.op, Kind: EPCBudget}
 	}
-	need := i
-	if t.half {
-		need = i / 2
-	}
+	need, _ := t.word(i)
 	for need >= t.v.words {
 		if err := t.v.grow(&s.a); err != nil {
 			return 0, err

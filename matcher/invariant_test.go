@@ -145,7 +145,7 @@ func (c *checker) page(ref uint32, sep uint64) {
 		require.True(c.t, i == 0 || a.w[p.seps+i-1] <= a.w[p.seps+i], "blocks out of order")
 		c.block(&p, i)
 	}
-	require.Equal(c.t, low(a.w[ref+2]), c.lanes-before, "lanes of a page")
+	require.Equal(c.t, low(a.w[a.page(ref).at+2]), c.lanes-before, "lanes of a page")
 }
 
 // block checks a block's lanes against its bounds and the handles.
@@ -271,21 +271,49 @@ func (c *checker) arena() {
 		}
 	}
 	sizes := [classes]uint32{}
-	granted := c.heap(&a.common, &sizes)
+	all := c.heap(&a.common, a.w, 0, &sizes)
 	for i := range a.zones.all {
-		z := &a.zones.all[i]
-		require.False(c.t, z.spilled, "call fetchAll first")
+		id, z := uint32(i+1), &a.zones.all[i]
 		require.Equal(c.t, z.open, z.used > 0, "an empty zone, or a closed one that is not")
 		if z.open {
-			granted += c.heap(&z.heap, &sizes)
-			require.Equal(c.t, uint32(i+1), a.zones.of(z.start))
-			require.Equal(c.t, uint32(i+1), a.zones.of(z.limit-1))
+			a.need(id)
+			all += c.heap(&z.heap, a.words(z), a.zones.first(id), &sizes)
+			require.Equal(c.t, id, a.zones.of(a.zones.first(id)))
+			require.Equal(c.t, id, a.zones.of(a.zones.first(id)+z.limit-1))
 		}
 	}
+	require.Equal(c.t, all, a.granted+a.zones.spilled)
+	c.frames()
 	require.Equal(c.t, a.used, sizes)
-	require.Equal(c.t, a.granted, granted)
 	require.Empty(c.t, c.owned)
 	c.accounts()
+}
+
+// frames checks that zones in memory are apart from each other and from the common
+// heap, and that all of it is within the budget.
+func (c *checker) frames() {
+	a := &c.s.a
+	if a.zones.out == nil {
+		return
+	}
+	require.LessOrEqual(c.t, int64(a.granted), a.zones.out.Budget())
+	end, n := a.common.committed, 0
+	for _, f := range a.zones.frames {
+		z := a.zones.at(f.id)
+		require.True(c.t, z.open && !z.spilled)
+		require.Equal(c.t, f.base, z.base)
+		require.GreaterOrEqual(c.t, f.base, end)
+		require.GreaterOrEqual(c.t, f.words, z.committed)
+		end = f.base + f.words
+		n++
+	}
+	require.LessOrEqual(c.t, int(end), len(a.w))
+	for i := range a.zones.all {
+		if z := &a.zones.all[i]; z.open && !z.spilled {
+			n--
+		}
+	}
+	require.Zero(c.t, n, "zones in memory without a frame")
 }
 
 // accounts compares what is counted of blocks and zones with what is there.
@@ -294,7 +322,8 @@ func (c *checker) accounts() {
 	rows, pages := 0, map[uint32]int32{}
 	for id := uint32(1); id < c.s.blocks.end; id++ {
 		if c.s.known(&c.s.blocks, id) {
-			rows += rowBytes(a.h[2*low(c.s.entry(&c.s.blocks, id))+2])
+			b := a.block(low(c.s.entry(&c.s.blocks, id)))
+			rows += rowBytes(a.h[2*b.at+2])
 		}
 	}
 	for id := uint32(1); id < c.s.pages.end; id++ {
@@ -313,48 +342,43 @@ func (c *checker) accounts() {
 	require.Equal(c.t, st.Bytes+st.Spilled, st.Used+st.Memory.Free)
 }
 
-// heap checks that objects tile a heap, and returns the bytes it has.
-func (c *checker) heap(h *heap, sizes *[classes]uint32) int {
-	a := &c.s.a
+// heap checks that objects tile a heap, whose words are w and whose blocks are
+// numbered from first on, and returns the bytes it has.
+func (c *checker) heap(h *heap, w []uint64, first uint32, sizes *[classes]uint32) int {
 	free := map[uint32]bool{}
 	for i, p := range h.bins {
 		require.Equal(c.t, p != 0, h.full[i>>6]>>(i&63)&1 == 1)
-		for prev := uint32(0); p != 0; p = high(a.w[p]) {
-			require.Equal(c.t, i, binOf(a.size(p)))
-			require.Equal(c.t, prev, low(a.w[p+1]))
+		for prev := uint32(0); p != 0; p = high(w[p]) {
+			require.Equal(c.t, i, binOf(low(w[p])&blockSize))
+			require.Equal(c.t, prev, low(w[p+1]))
 			free[p], prev = true, p
 		}
 	}
 	used, before, p := uint32(0), false, h.start
-	if h != &a.common {
-		p += a.zones.head
-	}
 	for p < h.end {
-		isFree := low(a.w[p])&blockFree != 0
-		require.Equal(c.t, before, low(a.w[p])&blockPrevFree != 0)
+		size := low(w[p]) & blockSize
+		isFree := low(w[p])&blockFree != 0
+		require.Equal(c.t, before, low(w[p])&blockPrevFree != 0)
 		require.False(c.t, isFree && before, "free neighbours")
 		require.Equal(c.t, isFree, free[p])
-		require.Equal(c.t, !isFree, c.owned[p], "an object without an owner, or an owner without an object")
+		require.Equal(c.t, !isFree, c.owned[first+p], "an object without an owner, or an owner without an object")
 		if isFree {
-			require.Equal(c.t, a.size(p), high(a.w[p+a.size(p)-1]))
+			require.Equal(c.t, size, high(w[p+size-1]))
 			delete(free, p)
 		} else {
-			used += a.size(p)
-			sizes[a.classOf(p)] += a.size(p)
-			delete(c.owned, p)
+			used += size
+			sizes[low(w[p])>>blockClass%uint32(classes)] += size
+			delete(c.owned, first+p)
 		}
 		before = isFree
-		p += a.size(p)
+		p += size
 	}
 	require.Equal(c.t, h.end, p)
 	require.False(c.t, before, "the last object is free")
 	require.Equal(c.t, h.used, used)
 	require.Empty(c.t, free)
 	require.LessOrEqual(c.t, h.end+slackWords, h.committed)
-	if h == &a.common {
-		return int(h.committed) * wordBytes
-	}
-	return int(h.committed-h.start) * wordBytes
+	return int(h.committed) * wordBytes
 }
 
 func TestVectorCoversEveryWord(t *testing.T) {

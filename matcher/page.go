@@ -29,10 +29,11 @@ const (
 // page says where the vectors of a page are.
 type page struct {
 	ref    uint32
-	n, d   int // blocks, attributes
-	seps   int // word
-	refs   int // half
-	bounds int // byte
+	at     uint32 // where it is
+	n, d   int    // blocks, attributes
+	seps   int    // word
+	refs   int    // half
+	bounds int    // byte
 }
 
 func pageShape(n, d int) page {
@@ -50,20 +51,31 @@ func (p *page) words() uint32 {
 
 func (a *arena) page(ref uint32) page {
 	a.stay(ref)
-	head := a.h[2*ref+2]
-	a.need(head >> pageZone)
+	at := a.at(ref)
+	head := a.h[2*at+2]
+	if home := head >> pageZone; home != a.zones.of(ref) {
+		a.need(home)
+		a.stay(ref)
+		at = a.at(ref)
+	}
 	p := pageShape(int(head&0xff), int(head>>8&0xff))
-	p.ref = ref
-	p.seps += int(ref)
-	p.refs += 2 * int(ref)
-	p.bounds += wordBytes * int(ref)
+	p.ref, p.at = ref, at
+	p.seps += int(at)
+	p.refs += 2 * int(at)
+	p.bounds += wordBytes * int(at)
 	return p
 }
 
 // homeOf returns the zone of a page: its blocks are there, or in the common heap.
-func (a *arena) homeOf(ref uint32) uint32 { return a.h[2*ref+2] >> pageZone }
+func (a *arena) homeOf(ref uint32) uint32 {
+	a.stay(ref)
+	return a.h[2*a.at(ref)+2] >> pageZone
+}
 
-func (a *arena) pageID(ref uint32) uint32 { return a.h[2*ref+3] }
+func (a *arena) pageID(ref uint32) uint32 {
+	a.stay(ref)
+	return a.h[2*a.at(ref)+3]
+}
 
 // find returns the block in which a lane of an order belongs.
 func (p *page) find(a *arena, order uint64) int {
@@ -73,7 +85,7 @@ func (p *page) find(a *arena, order uint64) int {
 func (a *arena) readDict(p *page, d *dict) {
 	d.n = p.d
 	for i := range p.d {
-		x := a.w[int(p.ref)+pageHead+2*i:]
+		x := a.w[int(p.at)+pageHead+2*i:]
 		d.name[i] = low(x[0])
 		d.scale[i] = scale{math.Float64frombits(x[1]), math.Float32frombits(high(x[0]))}
 	}
@@ -103,7 +115,7 @@ func (s *Store) patchPage(from *page, i int, ref uint32, order uint64, lanes int
 	if q := from.ref; s.inPlace(q) {
 		s.edit(q, uint32(from.seps+i), order)
 		s.editHalf(q, uint32(from.refs+i), ref)
-		s.edit(q, q+2, a.w[q+2]+uint64(lanes))
+		s.edit(q, from.at+2, a.w[from.at+2]+uint64(lanes))
 		for j := range hull {
 			for k, x := range hull[j] {
 				s.editByte(q, from.bounds+(3*j+k)*from.n+i, x)
@@ -116,10 +128,10 @@ func (s *Store) patchPage(from *page, i int, ref uint32, order uint64, lanes int
 	if err != nil {
 		return 0, err
 	}
-	copy(a.w[q+1:q+words], a.w[from.ref+1:from.ref+words])
+	copy(a.w[a.at(q)+1:], a.w[from.at+1:from.at+words])
 	to := a.page(q)
 	to.setBlock(a, i, ref, order, hull)
-	a.w[q+2] += uint64(lanes)
+	a.w[to.at+2] += uint64(lanes)
 	s.drop(from.ref)
 	return q, nil
 }
@@ -152,7 +164,7 @@ func (s *Store) readDraft(ref uint32, t *draft) {
 	a := &s.a
 	p := a.page(ref)
 	t.id, t.old, t.home, t.n = a.pageID(ref), ref, a.homeOf(ref), p.n
-	t.lanes, t.fitted = int(low(a.w[ref+2])), int(high(a.w[ref+2]))
+	t.lanes, t.fitted = int(low(a.w[p.at+2])), int(high(a.w[p.at+2]))
 	a.readDict(&p, &t.d)
 	copy(t.seps[:], a.w[p.seps:p.seps+p.n])
 	copy(t.refs[:], a.h[p.refs:p.refs+p.n])
@@ -177,10 +189,11 @@ func (s *Store) writeDraft(t *draft) error {
 	}
 	s.maxPage = max(s.maxPage, words)
 	a := &s.a
-	a.h[2*q+2], a.h[2*q+3] = uint32(t.n)|uint32(t.d.n)<<8|t.home<<pageZone, t.id
-	a.w[q+2] = pack(uint32(t.lanes), uint32(t.fitted))
+	at := a.at(q)
+	a.h[2*at+2], a.h[2*at+3] = uint32(t.n)|uint32(t.d.n)<<8|t.home<<pageZone, t.id
+	a.w[at+2] = pack(uint32(t.lanes), uint32(t.fitted))
 	for i := range t.d.n {
-		x := a.w[int(q)+pageHead+2*i:]
+		x := a.w[int(at)+pageHead+2*i:]
 		x[0] = pack(t.d.name[i], math.Float32bits(t.d.scale[i].step))
 		x[1] = math.Float64bits(t.d.scale[i].base)
 	}

@@ -7,18 +7,20 @@ import (
 	"testing"
 
 	"github.com/scbr/scbr/matcher/filter"
+	"github.com/scbr/scbr/matcher/matchtest"
 	"github.com/stretchr/testify/require"
 )
 
-// wideFilter is two to four constraints on eight attributes, rarely an equality.
-func wideFilter(t *testing.T, r *rand.Rand) filter.Filter {
+// wideFilter is two to four constraints on eight attributes, one in plain/4 of which
+// is no range of integers.
+func wideFilter(t *testing.T, r *rand.Rand, plain int) filter.Filter {
 	text := ""
 	for i, attr := range r.Perm(8)[:2+r.IntN(3)] {
 		if i > 0 {
 			text += " AND "
 		}
 		lo := r.IntN(900)
-		switch r.IntN(12) {
+		switch r.IntN(plain) {
 		case 0:
 			text += fmt.Sprintf("a%d >= %d.5", attr, lo)
 		case 1:
@@ -55,19 +57,29 @@ func wideEvent(t *testing.T, r *rand.Rand) filter.Event {
 
 // TestManyPages: a cluster of many pages, which divide, are joined and know
 // their bounds, always gives the linear scan's answers; with a reader nothing is
-// changed in place.
+// changed in place; where memory is short, pages are outside.
 func TestManyPages(t *testing.T) {
-	for _, watched := range []bool{false, true} {
-		t.Run(fmt.Sprintf("watched=%v", watched), func(t *testing.T) { manyPages(t, watched) })
-	}
+	t.Run("alone", func(t *testing.T) { manyPages(t, newStore(t, 1<<22, Config{Seed: 9}), 12_000, 12, 10, 100, 4000) })
+	t.Run("watched", func(t *testing.T) {
+		s := newStore(t, 1<<22, Config{Seed: 9})
+		defer s.NewReader().Close()
+		manyPages(t, s, 12_000, 12, 10, 100, 4000)
+	})
+	t.Run("spilling", func(t *testing.T) {
+		mem := matchtest.NewOutside(1<<22, 3200<<10, ErrBudget)
+		s, err := New(mem, Config{Seed: 9, Spill: true})
+		require.NoError(t, err)
+		manyPages(t, s, 56_000, 300, 60)
+		st := s.Stats()
+		require.Greater(t, st.Fetches, uint64(500))
+		require.Greater(t, st.Spills, st.Seals, "what did not change is sealed again")
+		require.Zero(t, mem.Zones(), "kept outside for nobody")
+	})
 }
 
-func manyPages(t *testing.T, watched bool) {
-	const n = 12_000
-	s := newStore(t, 1<<22, Config{Seed: 9})
-	if watched {
-		defer s.NewReader().Close()
-	}
+// manyPages fills a store with n filters, takes all but one in so many out, and fills
+// it again, once for each of parts.
+func manyPages(t *testing.T, s *Store, n, plain int, parts ...int) {
 	r := rand.New(rand.NewPCG(1, 2))
 	filters := make([]filter.Filter, n)
 	handles := make([]Handle, n)
@@ -77,13 +89,14 @@ func manyPages(t *testing.T, watched bool) {
 		require.NoError(t, err)
 	}
 	for i := range n {
-		filters[i] = wideFilter(t, r)
+		filters[i] = wideFilter(t, r, plain)
 		insert(i)
 	}
 	require.Greater(t, s.Stats().Pages, 4)
 	gone := map[int]bool{}
-	for _, left := range []int{n / 10, n / 100, 3} { // few enough that blocks and pages are joined
-		compareWithScan(t, s, r, filters, gone)
+	for _, part := range parts { // few enough that blocks and pages are joined
+		left := n / part
+		compareWithScan(t, s, r, filters, gone, plain)
 		for len(gone) < n-left {
 			i := r.IntN(n)
 			if !gone[i] {
@@ -91,18 +104,22 @@ func manyPages(t *testing.T, watched bool) {
 				gone[i] = true
 			}
 		}
-		compareWithScan(t, s, r, filters, gone)
+		compareWithScan(t, s, r, filters, gone, plain)
 		require.LessOrEqual(t, s.Stats().Blocks, 1+left/2, "blocks are joined")
 		require.LessOrEqual(t, s.Stats().Pages, 1+left/20, "pages are joined")
 		for i := range gone {
-			filters[i] = wideFilter(t, r)
+			filters[i] = wideFilter(t, r, plain)
 			insert(i)
 		}
 		clear(gone)
 	}
+	for i := range n {
+		require.NoError(t, s.Remove(handles[i]))
+	}
+	check(t, s)
 }
 
-func compareWithScan(t *testing.T, s *Store, r *rand.Rand, filters []filter.Filter, gone map[int]bool) {
+func compareWithScan(t *testing.T, s *Store, r *rand.Rand, filters []filter.Filter, gone map[int]bool, plain int) {
 	check(t, s)
 	for range 60 {
 		e := wideEvent(t, r)
@@ -117,7 +134,7 @@ func compareWithScan(t *testing.T, s *Store, r *rand.Rand, filters []filter.Filt
 		require.Equal(t, want, got)
 	}
 	for range 20 {
-		f := wideFilter(t, r)
+		f := wideFilter(t, r, plain)
 		want := []uint64{}
 		for i := range filters {
 			if !gone[i] && filters[i].Covers(f) {

@@ -5,12 +5,20 @@ import (
 	"slices"
 )
 
+// putBlocks is how many blocks an insertion makes at most before it makes room for
+// more: one that divides in three, and the one that takes the lane.
+const putBlocks = 4
+
 // put inserts a lane into a cluster and returns the cluster.
 func (s *Store) put(c uint32, l *lane) (uint32, error) {
 	if s.a.clusterPages(c) > 0 {
 		at := s.a.findPage(c, l.order)
 		p := s.a.page(s.a.clusterPage(c, at))
 		home := s.newHome(&p)
+		if s.a.zones.out != nil {
+			s.a.makeRoom(home, putBlocks*s.maxBlock+s.maxPage)
+			p = s.a.page(p.ref) // which may be elsewhere now
+		}
 		if home == s.a.homeOf(p.ref) {
 			done, err := s.putQuickly(c, at, &p, l)
 			if err != nil || done != 0 {
@@ -36,8 +44,8 @@ func (s *Store) put(c uint32, l *lane) (uint32, error) {
 // changes but bounds. It returns 0 if that is not so.
 func (s *Store) putQuickly(c uint32, at int, p *page, l *lane) (uint32, error) {
 	a := &s.a
-	fitted := int(high(a.w[p.ref+2]))
-	if int(low(a.w[p.ref+2]))+1 >= 2*fitted {
+	fitted := int(high(a.w[p.at+2]))
+	if int(low(a.w[p.at+2]))+1 >= 2*fitted {
 		return 0, nil
 	}
 	s.work.home = a.homeOf(p.ref)

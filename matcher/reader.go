@@ -17,10 +17,12 @@ type Reader struct {
 	names  [nameCache]cachedName
 	event  event
 	wholes []uint32
+	pages  []uint32 // for the event
 	cells  [slots]byte
 	half   [slots]int32
 	dict   []uint64 // the page's attributes and scales that cells and half are for
 	hits   [pageBlocks]hit
+	refs   [pageBlocks]uint32
 	closed bool
 	blocks uint64 // counted since the owner looked
 	tests  uint64
@@ -36,30 +38,42 @@ func (r *Reader) match(at uint32, e *filter.Event, dst []uint64) []uint64 {
 	if root[rootLanes] == 0 {
 		return dst
 	}
-	keyed := r.resolve(root, e)
 	r.wholes = r.wholes[:0]
-	for _, i := range keyed {
-		k := s.placeOf(r.event.names[i], *e.ValueAt(int(i)))
-		if c, _ := s.a.lookCluster(root[rootClusters], &k); c != 0 {
-			dst = r.cluster(c, dst)
-		}
+	for _, page := range r.pagesFor(root, e) {
+		dst = r.page(page, dst)
 	}
-	if root[rootRanges] != 0 {
-		dst = r.cluster(root[rootRanges], dst)
-	}
-	if len(r.wholes) == 0 {
-		return dst
-	}
-	slices.Sort(r.wholes)
-	for i, whole := range r.wholes {
-		if i == 0 || r.wholes[i-1] != whole {
-			dst = append(dst, s.a.w[whole+wholeTag])
+	return r.appendWholes(dst, r.wholes)
+}
+
+// appendWholes appends the tag of each whole, once, whose references it sorts.
+func (r *Reader) appendWholes(dst []uint64, wholes []uint32) []uint64 {
+	slices.Sort(wholes)
+	for i, whole := range wholes {
+		if i == 0 || wholes[i-1] != whole {
+			dst = append(dst, r.s.a.w[whole+wholeTag])
 		}
 	}
 	return dst
 }
 
-func (r *Reader) cluster(c uint32, dst []uint64) []uint64 {
+// pagesFor resolves an event and returns the pages that may have filters that it
+// satisfies. None of them is read.
+func (r *Reader) pagesFor(root *[rootHalves]uint32, e *filter.Event) []uint32 {
+	s := r.s
+	r.pages = r.pages[:0]
+	for _, i := range r.resolve(root, e) {
+		k := s.placeOf(r.event.names[i], *e.ValueAt(int(i)))
+		if c, _ := s.a.lookCluster(root[rootClusters], &k); c != 0 {
+			r.cluster(c)
+		}
+	}
+	if root[rootRanges] != 0 {
+		r.cluster(root[rootRanges])
+	}
+	return r.pages
+}
+
+func (r *Reader) cluster(c uint32) {
 	a := &r.s.a
 	n := a.clusterPages(c)
 	if r.s.toucher != nil {
@@ -67,7 +81,8 @@ func (r *Reader) cluster(c uint32, dst []uint64) []uint64 {
 	}
 	all := a.clusterBounds(c)
 	if all == nil {
-		return r.page(a.clusterPage(c, 0), dst)
+		r.pages = append(r.pages, a.clusterPage(c, 0))
+		return
 	}
 	if r.s.toucher != nil {
 		r.touch(uint32(a.w[int(c)+clusterPages+2*n]), boundsWords(n))
@@ -75,10 +90,9 @@ func (r *Reader) cluster(c uint32, dst []uint64) []uint64 {
 	r.blocks += uint64(n / blockLanes)
 	for i := range n {
 		if b := readBounds(all[boundsEntry*i:]); !r.outside(&b) {
-			dst = r.page(a.clusterPage(c, i), dst)
+			r.pages = append(r.pages, a.clusterPage(c, i))
 		}
 	}
-	return dst
 }
 
 func (r *Reader) touch(p, words uint32) {
@@ -87,11 +101,20 @@ func (r *Reader) touch(p, words uint32) {
 
 // touchPage reports a page and what is read of all blocks that are scanned.
 func (r *Reader) touchPage(p *page, refs []uint32, which uint64) {
-	r.touch(p.ref, p.words())
+	r.touch(p.at, p.words())
 	for ; which != 0; which &= which - 1 {
 		b := r.s.a.block(refs[trailing(which)])
-		r.touch(b.ref, uint32(b.tags)-b.ref)
+		r.touch(b.at, uint32(b.tags)-b.at)
 	}
+}
+
+// places returns where the blocks are that a mask names.
+func (r *Reader) places(refs []uint32, which uint64) []uint32 {
+	for ; which != 0; which &= which - 1 {
+		i := trailing(which)
+		r.refs[i] = r.s.a.at(refs[i])
+	}
+	return r.refs[:len(refs)]
 }
 
 // page scans the blocks of a page whose bounds admit the event.
@@ -108,6 +131,9 @@ func (r *Reader) page(ref uint32, dst []uint64) []uint64 {
 	}
 	r.blocks += uint64(bits.OnesCount64(which))
 	refs := a.h[p.refs : p.refs+p.n]
+	if a.zones.out != nil {
+		refs = r.places(refs, which)
+	}
 	if r.s.toucher != nil {
 		r.touchPage(&p, refs, which)
 	}

@@ -26,6 +26,7 @@ func (s *Store) rebuild(t *draft, d *dict) error {
 		}
 	}
 	s.work.home = t.home
+	s.a.makeRoom(t.home, s.blockWords(t))
 	for i, ref := range t.refs[:t.n] {
 		b := s.a.block(ref)
 		s.gather(&b, &t.d)

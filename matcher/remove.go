@@ -103,6 +103,9 @@ func (s *Store) cut(h, id uint32) (tag uint64, err error) {
 	a := &s.a
 	at := s.entry(&s.blocks, id)
 	onPage := s.entry(&s.pages, high(at))
+	if a.zones.out != nil {
+		a.makeRoom(a.homeOf(low(onPage)), putBlocks*s.maxBlock+s.maxPage)
+	}
 	p := a.page(low(onPage))
 	c := uint32(s.entry(&s.clusters, high(onPage)))
 	b := a.block(low(at))

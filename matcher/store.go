@@ -24,6 +24,9 @@ type Config struct {
 	// Spill lets zones move out of memory where the budget has no room for all. The
 	// Memory has to be Outside, and there can be no Reader.
 	Spill bool
+	// BatchTags is how many tags MatchBatch may gather, of 8 bytes each on the Go heap;
+	// 0: a million.
+	BatchTags int
 }
 
 // Stats describes a Store. The counters run since it was made.
@@ -126,6 +129,7 @@ type work struct {
 	attrEnds      [slots][]float64
 	query         query
 	asked         []term
+	batch         batch
 	home          uint32 // the zone of the page that is being changed
 }
 
@@ -141,12 +145,19 @@ func New(mem Memory, cfg Config) (*Store, error) {
 	if cfg.MaxPerOwner > 0 {
 		s.owners = map[uint32]uint32{}
 	}
-	s.a = newArena(mem, region)
-	s.toucher, _ = mem.(Toucher)
+	var out Outside
 	if cfg.Spill {
-		if s.a.zones.out, _ = mem.(Outside); s.a.zones.out == nil {
+		if out, _ = mem.(Outside); out == nil {
 			return nil, &Error{Op: "new", Kind: BadMemory}
 		}
+	}
+	var err error
+	if s.a, err = newArena(mem, out, region); err != nil {
+		return nil, err
+	}
+	s.toucher, _ = mem.(Toucher)
+	if s.work.batch.limit = cfg.BatchTags; cfg.BatchTags <= 0 {
+		s.work.batch.limit = defaultBatchTags
 	}
 	s.handles.half, s.clusters.half = true, true
 	s.own.s = s

@@ -93,27 +93,27 @@ func (s *Store) makeAt(home, n uint32, of class) (uint32, error) {
 }
 
 func (s *Store) made(p uint32) {
-	s.a.w[p] = withHigh(s.a.w[p], uint32(len(s.tx.fresh)))
+	w := &s.a.w[s.a.at(p)]
+	*w = withHigh(*w, uint32(len(s.tx.fresh)))
 	s.tx.fresh = append(s.tx.fresh, p)
 }
 
 func (s *Store) isFresh(p uint32) bool {
 	s.a.stay(p)
-	i := high(s.a.w[p])
+	i := high(s.a.w[s.a.at(p)])
 	return i < uint32(len(s.tx.fresh)) && s.tx.fresh[i] == p
 }
 
 // inPlace reports whether an object may be changed: no reader can see it.
 func (s *Store) inPlace(p uint32) bool { return s.tx.alone || s.isFresh(p) }
 
-// edit changes a word of an object that may be changed in place.
-func (s *Store) edit(p, word uint32, v uint64) {
+// edit changes the word at a place within an object that may be changed in place.
+func (s *Store) edit(p, at uint32, v uint64) {
 	s.a.setDirty(p)
-	if s.isFresh(p) {
-		s.a.w[word] = v // abandon frees it, whatever it holds; drop may have, before
-		return
+	if !s.isFresh(p) && s.a.w[at] != v { // abandon frees what is fresh, whatever it holds; drop may have, before
+		s.tx.undo = append(s.tx.undo, change{at - s.a.at(p) + p, s.a.w[at]})
 	}
-	s.set(word, v)
+	s.a.w[at] = v
 }
 
 func (s *Store) editHalf(p, half uint32, v uint32) {
@@ -141,11 +141,12 @@ func (s *Store) drop(p uint32) {
 		s.tx.dropped = append(s.tx.dropped, p)
 		return
 	}
-	i, last := high(s.a.w[p]), len(s.tx.fresh)-1
+	i, last := high(s.a.w[s.a.at(p)]), len(s.tx.fresh)-1
 	q := s.tx.fresh[last]
 	s.tx.fresh[i] = q
 	s.a.setDirty(q)
-	s.a.w[q] = withHigh(s.a.w[q], i)
+	w := &s.a.w[s.a.at(q)]
+	*w = withHigh(*w, i)
 	s.tx.fresh = s.tx.fresh[:last]
 	s.a.free(p)
 }
@@ -168,6 +169,7 @@ func (s *Store) begin(op string) {
 	if s.tx.alone = len(*s.readers.Load()) == 0; !s.tx.alone {
 		s.readersLock.Unlock()
 	}
+	s.a.prepare(s.tables())
 	s.tx.fresh, s.tx.dropped, s.tx.undo = s.tx.fresh[:0], s.tx.dropped[:0], s.tx.undo[:0]
 	s.tx.root = s.readRoot(s.root.Load())
 	for i, t := range s.tables() {
@@ -201,6 +203,7 @@ func (s *Store) commit() error {
 	if s.tx.alone {
 		s.reclaim()
 		s.compact(s.work.home)
+		s.a.shrink(s.work.home)
 	}
 	s.end()
 	s.reclaim()
@@ -220,7 +223,7 @@ func (s *Store) end() {
 func (s *Store) abandon() {
 	for i := len(s.tx.undo) - 1; i >= 0; i-- {
 		s.a.setDirty(s.tx.undo[i].word)
-		s.a.w[s.tx.undo[i].word] = s.tx.undo[i].old
+		s.a.w[s.a.at(s.tx.undo[i].word)] = s.tx.undo[i].old
 	}
 	for _, p := range s.tx.fresh {
 		s.a.free(p)

@@ -30,11 +30,14 @@ func (v *vector) at(i uint32) uint32 {
 	return v.segments[k] + 1 + i - start*vectorUnit
 }
 
+// next is the size in words of the segment that comes next.
+func (v *vector) next() uint32 { return 1 + vectorUnit<<(v.n/vectorSteps) }
+
 func (v *vector) grow(a *arena) error {
 	if v.n == vectorSegments {
 		return &Error{Op: "grow table", Kind: EPCBudget}
 	}
-	size := uint32(vectorUnit) << (v.n / vectorSteps)
+	size := v.next() - 1
 	p, err := a.alloc(1+size, classIndex)
 	if err != nil {
 		return err

@@ -27,7 +27,7 @@ const (
 	MaxBudget = 512 << 30
 	// maxReserve is all the address space that a store can use, and minReserve
 	// leaves the smallest one room for its zones.
-	maxReserve = 16 << 30
+	maxReserve = 8 << 30
 	minReserve = 256 << 20
 	// sparse is how many times the budget is reserved: a zone uses a fraction of its
 	// slot, and with spilling there are more zones than fit.

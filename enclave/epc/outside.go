@@ -63,27 +63,29 @@ func (a *Arena) KeepOutside(rand io.Reader) error {
 	if err != nil {
 		return &Error{Op: "keep outside", Kind: KindSystem, Err: err}
 	}
-	memory, err := reserve(len(a.region) / matcher.MaxZoneBytes * stride)
+	memory, err := reserve(matcher.MaxZones * stride)
 	if err != nil {
 		return &Error{Op: "keep outside", Kind: KindSystem, Err: err}
 	}
-	a.outside = &outside{aead: aead, memory: memory, zones: make([]sealed, len(a.region)/matcher.MaxZoneBytes+1)}
+	a.outside = &outside{aead: aead, memory: memory, zones: make([]sealed, matcher.MaxZones+1)}
 	return nil
 }
 
 // Spill implements matcher.Outside. What did not change since it was fetched is not
 // sealed again: what lies outside is still the latest.
-func (a *Arena) Spill(id uint32, off, n int, changed bool) error {
+func (a *Arena) Spill(id uint32, zone []byte, changed bool) error {
 	o := a.outside
-	if o == nil || int(id) >= len(o.zones) || n > matcher.MaxZoneBytes {
+	if o == nil || int(id) >= len(o.zones) || len(zone) > matcher.MaxZoneBytes {
 		return &Error{Op: "spill", Kind: KindOutside}
 	}
-	if z := &o.zones[id]; changed || z.number == 0 || z.bytes != n {
-		o.count++
-		z.number, z.bytes = o.count, n
-		o.seal(id, z, a.region[off:off+n])
+	z := &o.zones[id]
+	if !changed && z.number > 0 && z.bytes == len(zone) {
+		return nil
 	}
-	a.Release(off, n)
+	o.count++
+	z.number, z.bytes = o.count, len(zone)
+	z.room = max(z.room, z.bytes+tagLen)
+	o.aead.Seal(o.place(id)[:0], o.nonceOf(z), zone, o.dataOf(id, z))
 	return nil
 }
 
@@ -92,24 +94,15 @@ func (o *outside) place(id uint32) []byte {
 	return o.memory.Bytes()[int(id-1)*stride:][:stride]
 }
 
-func (o *outside) seal(id uint32, z *sealed, plain []byte) {
-	o.aead.Seal(o.place(id)[:0], o.nonceOf(z), plain, o.dataOf(id, z))
-	z.room = max(z.room, z.bytes+tagLen)
-}
-
-// Fetch implements matcher.Outside.
-func (a *Arena) Fetch(id uint32, off, n int) error {
+// Fetch implements matcher.Outside. What is not what was put out is not shown.
+func (a *Arena) Fetch(id uint32, zone []byte) error {
 	o := a.outside
-	if o == nil || int(id) >= len(o.zones) || o.zones[id].number == 0 || o.zones[id].bytes != n {
+	if o == nil || int(id) >= len(o.zones) || o.zones[id].number == 0 || o.zones[id].bytes != len(zone) {
 		return &Error{Op: "fetch", Kind: KindOutside}
 	}
-	if err := a.Commit(off, n); err != nil {
-		return err
-	}
 	z := &o.zones[id]
-	o.copy = append(o.copy[:0], o.place(id)[:n+tagLen]...)
-	populate(a.region[off : off+n])
-	if _, err := o.aead.Open(a.region[off:off], o.nonceOf(z), o.copy, o.dataOf(id, z)); err != nil {
+	o.copy = append(o.copy[:0], o.place(id)[:len(zone)+tagLen]...)
+	if _, err := o.aead.Open(zone[:0], o.nonceOf(z), o.copy, o.dataOf(id, z)); err != nil {
 		return &Error{Op: "fetch", Kind: KindSealed}
 	}
 	return nil

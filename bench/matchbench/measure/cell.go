@@ -23,7 +23,7 @@ const (
 	removedPart = 4
 	// budget is more than any store here needs, and leaves the matcher all the address
 	// space that it can use.
-	budget = 2 << 30
+	budget = 1 << 30
 	// MaxSubscriptions is what fits there at four times the memory that package
 	// matcher aims at.
 	MaxSubscriptions = 64_000_000
