@@ -29,7 +29,7 @@ const (
 	defaultLayouts   = measure.Ours + "," + measure.Contrast
 	defaultAccesses  = measure.Match + "," + measure.Register
 	defaultOverflows = measure.Pager + "," + measure.Spill
-	defaultBatches   = "1"
+	defaultBatches   = "1,4096"
 	quickEPC         = 8 // MiB
 	realEPC          = "real"
 	maxMB            = measure.MaxBytes / measure.MiB

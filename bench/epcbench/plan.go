@@ -86,10 +86,12 @@ func quickPlan() (all []next) {
 			Accesses: []string{measure.Match, measure.Register}, Batches: []int{1},
 		}
 		all = append(all, paged(j, layouts)...)
-		all = append(all, spilling(j, []int{1})...)
+		all = append(all, spilling(j, []int{1, quickBatch})...)
 	}
 	return all
 }
+
+const quickBatch = 4096
 
 func sizes(mb ...int) (points []measure.Point) {
 	for _, n := range bytes(mb) {

@@ -45,7 +45,12 @@ func (o *ours) register(s *subscription) error {
 	return err
 }
 
+// match hands several events on together.
 func (o *ours) match(events []filter.Event, found func(tags []uint64)) {
+	if len(events) > 1 {
+		o.MatchBatch(len(events), func(i int) *filter.Event { return &events[i] }, func(_ int, tags []uint64) { found(tags) })
+		return
+	}
 	for i := range events {
 		o.tags = o.Match(&events[i], o.tags[:0])
 		found(o.tags)
