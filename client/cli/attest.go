@@ -48,6 +48,9 @@ code 3 means that the evidence was refused: do not use this router.`,
   scbr attest --dir dev --addr router.example:7443 --json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := notEmpty(cmd, "policy"); err != nil {
+				return err
+			}
 			cfg, err := s.config()
 			if err == nil && policy != "" {
 				cfg.Policy, err = readPolicy(policy)

@@ -84,7 +84,21 @@ type verifiedJSON struct {
 	At     string `json:"at"`
 }
 
+// notEmpty refuses flags that are given without a value, such as --policy="$UNSET":
+// without them other rules would hold than were asked for.
+func notEmpty(cmd *cobra.Command, names ...string) error {
+	for _, name := range names {
+		if f := cmd.Flags().Lookup(name); f != nil && f.Changed && f.Value.String() == "" {
+			return usagef("--%s is empty: give it a value, or leave it out", name)
+		}
+	}
+	return nil
+}
+
 func (f *quoteVerifyFlags) run(cmd *cobra.Command) error {
+	if err := notEmpty(cmd, "quote", "collateral", "root", "policy", "at"); err != nil {
+		return err
+	}
 	evidence, at, err := f.read()
 	if err != nil {
 		return err
