@@ -3,6 +3,7 @@ package measure
 import (
 	"time"
 
+	"github.com/scbr/scbr/bench/llc"
 	"github.com/scbr/scbr/client/cputime"
 	"github.com/scbr/scbr/matcher"
 	"github.com/scbr/scbr/matcher/filter"
@@ -74,8 +75,8 @@ func (b *bench) matches(s Store) {
 		found += len(dst)
 	}
 	b.cell.MatchesPerEvent = rounded(float64(found) / float64(t.items))
-	if misses := cacheMisses(func() { all(0, t.items) }); misses != nil {
-		perEvent := rounded(*misses / float64(t.items))
+	if misses, err := llc.Misses(func() { all(0, t.items) }); err == nil {
+		perEvent := rounded(misses / float64(t.items))
 		b.cell.LLCMissesPerEvent = &perEvent
 	}
 }
