@@ -30,6 +30,7 @@ const (
 type progress struct {
 	bar                    *progressbar.ProgressBar
 	w                      io.Writer
+	start                  time.Time
 	before, fill, rows, by int // units of the jobs before and of this one's store; its rows; units of a MiB
 }
 
@@ -38,7 +39,7 @@ func newProgress(w io.Writer, o options) *progress {
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		every = throttle
 	}
-	return &progress{w: w, bar: progressbar.NewOptions(o.units(), progressbar.OptionSetWriter(w), progressbar.OptionSetPredictTime(true),
+	return &progress{w: w, start: time.Now(), bar: progressbar.NewOptions(o.units(), progressbar.OptionSetWriter(w), progressbar.OptionSetPredictTime(false),
 		progressbar.OptionSetElapsedTime(true), progressbar.OptionThrottle(every), progressbar.OptionFullWidth(),
 		progressbar.OptionSetDescription("epcbench"))}
 }
@@ -88,13 +89,23 @@ func (p *progress) end(j *measure.Job) {
 
 func (p *progress) note(bytes int64, what string) {
 	p.fill = int(bytes/measure.MiB) * p.by
-	p.bar.Describe(what)
+	p.bar.Describe(what + ", " + p.eta())
 	p.set()
 }
 
 func (p *progress) row() {
 	p.rows++
 	p.set()
+}
+
+// eta is when all is done, if it goes on as it did.
+func (p *progress) eta() string {
+	done := p.before + p.fill + p.rows*rowUnits
+	if done <= 0 {
+		return "ETA unknown"
+	}
+	left := time.Since(p.start) * time.Duration(max(p.bar.GetMax()-done, 0)) / time.Duration(done)
+	return "ETA " + left.Round(time.Second).String()
 }
 
 func (p *progress) set() { _ = p.bar.Set(min(p.before+p.fill+p.rows*rowUnits, p.bar.GetMax())) }
