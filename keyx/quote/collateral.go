@@ -183,6 +183,9 @@ func readCRL(dst **x509.RevocationList, text *string) error {
 	if err != nil {
 		return err
 	}
+	if len(list.Raw) != len(der) {
+		return errors.New("bytes after the list")
+	}
 	*dst = list
 	return nil
 }

@@ -236,7 +236,7 @@ func policyConditions(t *testing.T) map[string]condition {
 		"UpToDate not allowed": {
 			quote.CheckTCBStatus, nil, func(a *attempt) { a.policy.Statuses = []quote.Status{quote.StatusSWHardeningNeeded} },
 		},
-		"no status allowed":     {quote.CheckTCBStatus, nil, func(a *attempt) { a.policy.Statuses = []quote.Status{} }},
+		"no status allowed":     {quote.CheckPolicy, nil, func(a *attempt) { a.policy.Statuses = []quote.Status{} }},
 		"Revoked in the policy": {quote.CheckPolicy, nil, func(a *attempt) { a.policy.Statuses = []quote.Status{quote.StatusRevoked} }},
 		"advisories allowed": {"", outdated, func(a *attempt) {
 			a.policy.Statuses, a.policy.Advisories = []quote.Status{quote.StatusOutOfDate}, both
@@ -247,7 +247,7 @@ func policyConditions(t *testing.T) map[string]condition {
 		"no advisories, none needed": {"", nil, func(a *attempt) { a.policy.Advisories = []string{} }},
 		"the platform":               {"", nil, func(a *attempt) { a.policy.Platforms = [][]byte{{1}, platformOf(t)} }},
 		"another platform":           {quote.CheckPlatform, nil, func(a *attempt) { a.policy.Platforms = [][]byte{make([]byte, 16)} }},
-		"no platform":                {quote.CheckPlatform, nil, func(a *attempt) { a.policy.Platforms = [][]byte{} }},
+		"no platform":                {quote.CheckPolicy, nil, func(a *attempt) { a.policy.Platforms = [][]byte{} }},
 		"young enough":               {"", nil, func(a *attempt) { a.policy.MaxCollateralAge = time.Hour }},
 		"too old":                    {quote.CheckCollateralAge, nil, func(a *attempt) { a.policy.MaxCollateralAge = time.Hour - time.Second }},
 		"root CRL too old":           {quote.CheckCollateralAge, nil, func(a *attempt) { a.policy.MaxRootCRLAge = time.Minute }},

@@ -98,12 +98,13 @@ type GuestTCB struct {
 }
 
 var (
-	errNoRoot   = errors.New("no root: name one under roots, or under simulated_roots for a development setup")
-	errNoTarget = errors.New("neither measurements nor signers, tdx or sev_snp: it would accept nobody")
-	errZero     = errors.New("all zeros: no enclave has this value")
-	errRepeated = errors.New("named twice")
-	errMixed    = errors.New("a simulated root in a production policy, one that names hardware roots: whoever has its files can vouch for any code")
-	errLoader   = errors.New("is missing: mrtd alone is the firmware, which starts anything")
+	errEmptyList = errors.New("empty list: leave it out, or name something")
+	errNoRoot    = errors.New("no root: name one under roots, or under simulated_roots for a development setup")
+	errNoTarget  = errors.New("neither measurements nor signers, tdx or sev_snp: it would accept nobody")
+	errZero      = errors.New("all zeros: no enclave has this value")
+	errRepeated  = errors.New("named twice")
+	errMixed     = errors.New("a simulated root in a production policy, one that names hardware roots: whoever has its files can vouch for any code")
+	errLoader    = errors.New("is missing: mrtd alone is the firmware, which starts anything")
 )
 
 // validate tells why the policy cannot be used. It is part of every verification,
@@ -114,6 +115,9 @@ func (p *Policy) validate() error {
 	}
 	if !p.anyTarget && len(p.Measurements)+len(p.Signers)+len(p.TDs)+len(p.Guests) == 0 {
 		return errNoTarget
+	}
+	if err := p.validateLists(); err != nil {
+		return err
 	}
 	for i, c := range p.Roots {
 		if err := checkPolicyRoot(c, false); err != nil {
@@ -138,6 +142,18 @@ func (p *Policy) validate() error {
 	}
 	if p.MaxCollateralAge < 0 || p.MaxRootCRLAge < 0 {
 		return errors.New("a maximum age below 0")
+	}
+	return nil
+}
+
+// validateLists refuses empty lists where none at all means more: JSON would drop
+// them, and what is read again would accept more.
+func (p *Policy) validateLists() error {
+	if p.Statuses != nil && len(p.Statuses) == 0 {
+		return fmt.Errorf("%s: %w", keyStatuses, errEmptyList)
+	}
+	if p.Platforms != nil && len(p.Platforms) == 0 {
+		return fmt.Errorf("%s: %w", keyPlatforms, errEmptyList)
 	}
 	return nil
 }

@@ -251,7 +251,7 @@ func (r *policyReader) object(path string, member func(key string) error) error 
 func (r *policyReader) list(limit int, element func() error) error {
 	n, err := r.anyList(limit, element)
 	if err == nil && n == 0 {
-		err = errors.New("empty list: leave it out, or name something")
+		err = errEmptyList
 	}
 	return err
 }

@@ -32,8 +32,10 @@ const (
 
 // Bits of the guest policy and of the flags.
 const (
+	snpPolicyReservedOne    = 1 << 17
 	snpPolicyMigrationAgent = 1 << 18
 	snpPolicyDebug          = 1 << 19
+	snpPolicyBits           = 26 // the bits from here on are zero
 
 	snpFlagMaskChipKey = 1 << 1
 	snpSigningKeyShift = 2
@@ -151,6 +153,14 @@ func checkSNP(raw []byte) *Refusal {
 	}
 	if f.VMPL >= snpVMPLs || f.SigningKey > snpKeyVLEK || le.Uint32(r[offSNPFlags:])>>5 != 0 {
 		return malformed("VMPL %d, signing key %d of the SEV-SNP report", f.VMPL, f.SigningKey)
+	}
+	return checkGuestPolicy(f.Policy)
+}
+
+// checkGuestPolicy looks at the reserved bits: 17 is one, those from 26 on are zero.
+func checkGuestPolicy(policy uint64) *Refusal {
+	if policy&snpPolicyReservedOne == 0 || policy>>snpPolicyBits != 0 {
+		return malformed("reserved bits of the guest policy %#x", policy)
 	}
 	return nil
 }

@@ -183,6 +183,14 @@ func TestSNPAccepted(t *testing.T) {
 	_, err = a.verify()
 	require.NoError(t, err)
 
+	// An id that reads as an OCTET STRING is an id all the same.
+	like := newChip(t)
+	id := append([]byte{4, 62}, bytes.Repeat([]byte{0xc1}, 62)...)
+	like.vcek.ExtraExtensions[5] = amdExtension(t, id, 4)
+	copy(like.report[0x1a0:], id)
+	_, err = like.attempt().verify()
+	require.NoError(t, err)
+
 	turin := newChip(t)
 	turin.vcek.ExtraExtensions = []pkix.Extension{
 		amdExtension(t, "Turin-B0", 2), amdExtension(t, 3, 3, 1), amdExtension(t, 1, 3, 2), amdExtension(t, 8, 3, 3), amdExtension(t, 115, 3, 8),
@@ -233,15 +241,21 @@ func snpFaults(t *testing.T) map[string]struct {
 		"version 4":         {quote.CheckVersion, func(c *chip) { c.report[0] = 4 }, nil},
 		"another algorithm": {quote.CheckVersion, func(c *chip) { c.report[0x34] = 2 }, nil},
 		"VMPL 4":            {quote.CheckFormat, func(c *chip) { c.report[0x30] = 4 }, nil},
-		"signed by nobody":  {quote.CheckFormat, func(c *chip) { c.report[0x48] = 7 << 2 }, nil},
-		"zero policy":       {quote.CheckPolicy, nil, func(a *attempt) { a.policy = quote.Policy{} }},
-		"no collateral":     {quote.CheckCollateralMissing, nil, func(a *attempt) { a.collateral = nil }},
-		"DCAP collateral":   {quote.CheckCollateralFormat, nil, func(a *attempt) { a.collateral = newAttempt(t, newSim(t, 1, sim.Config{})).collateral }},
-		"member repeated":   {quote.CheckCollateralFormat, nil, func(a *attempt) { a.collateral = bytes.Replace(a.collateral, []byte("{"), []byte(`{"CRL":"",`), 1) }},
-		"no VCEK":           {quote.CheckCollateralFormat, func(c *chip) { c.members = func(s stapled) { delete(s, "vcek") } }, nil},
-		"VCEK is text":      {quote.CheckCollateralFormat, func(c *chip) { c.members = func(s stapled) { s["vcek"] = "x" } }, nil},
-		"chain of one":      {quote.CheckCollateralFormat, func(c *chip) { c.members = func(s stapled) { s["cert_chain"] = certificateText(c.ark.Raw) } }, nil},
-		"foreign root":      {quote.CheckChainRoot, nil, func(a *attempt) { a.policy.Roots = intelRoots(t) }},
+		"policy, bit 17":    {quote.CheckFormat, func(c *chip) { c.report[0x0a] &^= 1 << 1 }, nil},
+		"policy, bit 26":    {quote.CheckFormat, func(c *chip) { c.report[0x0b] |= 1 << 2 }, nil},
+		"policy, bit 63":    {quote.CheckFormat, func(c *chip) { c.report[0x0f] |= 1 << 7 }, nil},
+		"bytes after list": {quote.CheckCollateralFormat, func(c *chip) {
+			c.members = func(s stapled) { s["crl"] = s["crl"] + "00" }
+		}, nil},
+		"signed by nobody": {quote.CheckFormat, func(c *chip) { c.report[0x48] = 7 << 2 }, nil},
+		"zero policy":      {quote.CheckPolicy, nil, func(a *attempt) { a.policy = quote.Policy{} }},
+		"no collateral":    {quote.CheckCollateralMissing, nil, func(a *attempt) { a.collateral = nil }},
+		"DCAP collateral":  {quote.CheckCollateralFormat, nil, func(a *attempt) { a.collateral = newAttempt(t, newSim(t, 1, sim.Config{})).collateral }},
+		"member repeated":  {quote.CheckCollateralFormat, nil, func(a *attempt) { a.collateral = bytes.Replace(a.collateral, []byte("{"), []byte(`{"CRL":"",`), 1) }},
+		"no VCEK":          {quote.CheckCollateralFormat, func(c *chip) { c.members = func(s stapled) { delete(s, "vcek") } }, nil},
+		"VCEK is text":     {quote.CheckCollateralFormat, func(c *chip) { c.members = func(s stapled) { s["vcek"] = "x" } }, nil},
+		"chain of one":     {quote.CheckCollateralFormat, func(c *chip) { c.members = func(s stapled) { s["cert_chain"] = certificateText(c.ark.Raw) } }, nil},
+		"foreign root":     {quote.CheckChainRoot, nil, func(a *attempt) { a.policy.Roots = intelRoots(t) }},
 		"namesake of the ASK": {quote.CheckChainSignature, func(c *chip) {
 			tmpl := *c.ask
 			tmpl.SubjectKeyId = nil

@@ -219,15 +219,11 @@ func (c *snpCollateral) checkReport(f *SNPFields) error {
 	return c.checkChip(f)
 }
 
-// checkChip compares the hardware id: 64 bytes, since Turin 8, after which the
-// report has zeros. A report that hides the chip is refused: its key cannot be
+// checkChip compares the hardware id: 64 bytes as they are (no ASN.1), since Turin 8,
+// after which the report has zeros. A report that hides the chip is refused: its key cannot be
 // bound to it.
 func (c *snpCollateral) checkChip(f *SNPFields) error {
 	id := c.extension(arcAMDHWID)
-	var inner []byte
-	if rest, err := asn1.Unmarshal(id, &inner); err == nil && len(rest) == 0 {
-		id = inner
-	}
 	if len(id) != len(f.ChipID) && (len(id) != 8 || !c.turin()) {
 		return errors.New("the chip's certificate has no hardware id")
 	}

@@ -103,6 +103,7 @@ func tdx(t *testing.T) func([64]byte) []byte {
 func snp(d [64]byte) []byte {
 	b := make([]byte, quote.SNPReportBytes)
 	binary.LittleEndian.PutUint32(b, 2)
+	binary.LittleEndian.PutUint64(b[8:], 1<<17) // the bit that the ABI wants in a guest policy
 	binary.LittleEndian.PutUint32(b[0x34:], 1)
 	copy(b[0x50:], d[:])
 	b[0x90] = 7
