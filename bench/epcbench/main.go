@@ -61,7 +61,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 // passTime is roughly what a pass with faults takes; the quick ones have a minute in all.
 const (
 	passTime      = time.Second
-	quickPassTime = 250 * time.Millisecond
+	quickPassTime = 150 * time.Millisecond
 	// quickBudget leaves time for what was begun.
 	quickBudget = 50 * time.Second
 )

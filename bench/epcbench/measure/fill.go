@@ -25,6 +25,8 @@ type series struct {
 	trace *trace  // nil: nobody needs to know what is touched
 	rows  int
 	pages *float64 // at this size
+	paged *series  // the job's other half; nil: there is none
+	other *target  // what is registered is registered there as well; nil: nowhere
 }
 
 // maxBytes is how large the store becomes.
@@ -47,10 +49,18 @@ func (s *Session) run(j *Job) (rows int, err error) {
 	defer func() { err = errors.Join(err, g.close()) }()
 	for _, p := range j.Points {
 		if err := g.point(p); err != nil || s.Expired() {
-			return g.rows, err
+			return g.made(), err
 		}
 	}
-	return g.rows, nil
+	return g.made(), nil
+}
+
+// made is how many rows there are of both halves.
+func (s *series) made() int {
+	if s.paged == nil {
+		return s.rows
+	}
+	return s.rows + s.paged.rows
 }
 
 // open makes the stores.
@@ -60,7 +70,16 @@ func (s *series) open() (err error) {
 		if s.free, err = s.newTarget(j.Layout, j.maxBytes()); err != nil {
 			return err
 		}
-		s.t, err = s.newSpilling(j.EPC[0])
+		if s.t, err = s.newSpilling(j.EPC[0]); err != nil || !j.Paged {
+			return err
+		}
+		spill, pager := j.halves()
+		s.job = &spill
+		s.paged = &series{Session: s.Session, job: &pager, feed: s.feed, t: s.free, free: s.free, other: s.t}
+		if s.source == FromModel {
+			s.trace, err = newTrace(j.Layout, j.maxBytes())
+			s.paged.trace = s.trace
+		}
 		return err
 	}
 	if s.t, err = s.newTarget(j.Layout, j.maxBytes()); err != nil {
@@ -113,6 +132,19 @@ func (s *series) point(p Point) error {
 		pages := rounded(s.trace.pages(s.feed, pageEvents))
 		s.pages = &pages
 	}
+	if err := s.accesses(); err != nil || s.Expired() {
+		return err
+	}
+	if s.paged != nil {
+		if err := s.paged.accesses(); err != nil || s.Expired() {
+			return err
+		}
+	}
+	return s.free.limit(0)
+}
+
+// accesses measures all that the job asks for.
+func (s *series) accesses() error {
 	for _, epc := range s.job.EPC {
 		for _, access := range s.job.Accesses {
 			if err := s.access(access, epc); err != nil || s.Expired() {
@@ -120,7 +152,7 @@ func (s *series) point(p Point) error {
 			}
 		}
 	}
-	return s.free.limit(0)
+	return nil
 }
 
 // fill inserts until the store is as large as asked for.

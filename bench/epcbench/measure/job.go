@@ -36,10 +36,17 @@ type Job struct {
 	Accesses []string //
 	Batches  []int    // of Match; 1 where the store takes one event at a time
 	Pages    bool     // count distinct pages as well
+	// Paged makes of a job with Spill one that measures the accesses of its unlimited
+	// copy with Pager too: a large store is filled once for both.
+	Paged bool
 }
 
 // Rows is how many a job makes, unless something cannot be measured here.
 func (j *Job) Rows() int {
+	if j.Paged {
+		spill, pager := j.halves()
+		return spill.Rows() + pager.Rows()
+	}
 	n := 0
 	if slices.Contains(j.Accesses, Match) {
 		n += len(j.Batches)
@@ -50,6 +57,15 @@ func (j *Job) Rows() int {
 	return n * len(j.Points) * len(j.EPC)
 }
 
+// halves are the two jobs that one with Paged stands for.
+func (j *Job) halves() (spill, pager Job) {
+	spill, pager = *j, *j
+	spill.Paged, pager.Paged = false, false
+	spill.Accesses = []string{Match}
+	pager.Overflow, pager.Batches = Pager, []int{1}
+	return spill, pager
+}
+
 // check says what is out of bounds. Where the EPC is real there is no size of it.
 func (j *Job) check(real bool) error {
 	fault := func(what string) error { return fmt.Errorf("%w: %s", ErrJob, what) }
@@ -58,7 +74,7 @@ func (j *Job) check(real bool) error {
 		return fault("layout")
 	case !slices.Contains([]string{Pager, Spill}, j.Overflow):
 		return fault("overflow")
-	case j.Overflow == Spill && !j.canSpill():
+	case j.Paged && j.Overflow != Spill, j.Overflow == Spill && !j.canSpill():
 		return fault("spill is for matching of package matcher, with one size of the EPC")
 	case slices.ContainsFunc(j.Accesses, func(a string) bool { return a != Match && a != Register }):
 		return fault("access")
@@ -73,7 +89,7 @@ func (j *Job) check(real bool) error {
 }
 
 func (j *Job) canSpill() bool {
-	return j.Layout == Ours && len(j.EPC) == 1 && !slices.Contains(j.Accesses, Register)
+	return j.Layout == Ours && len(j.EPC) == 1 && (j.Paged || !slices.Contains(j.Accesses, Register))
 }
 
 func checkPoints(points []Point) error {

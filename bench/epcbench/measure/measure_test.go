@@ -79,6 +79,24 @@ func TestSpill(t *testing.T) {
 	require.Nil(t, rows[1].AssumedSlowdown, "its parts are no pages")
 }
 
+// TestPaged: one store is measured both ways, and registrations reach each copy.
+func TestPaged(t *testing.T) {
+	const epc = 2 << 20
+	j := Job{
+		Workload: "A", Layout: Ours, Overflow: Spill, Points: []Point{{Bytes: epc}, {Bytes: 5 << 19}}, EPC: []int64{epc},
+		Accesses: []string{Match, Register}, Batches: []int{1, 64}, Paged: true,
+	}
+	require.Equal(t, 8, j.Rows())
+	rows, left := sweep(t, j)
+	require.Equal(t, 2, left, "registrations of package matcher, which the model does not see")
+	require.Len(t, rows, 6)
+	for i, overflow := range []string{Spill, Spill, Pager, Spill, Spill, Pager} {
+		require.Equal(t, overflow, rows[i].Overflow)
+	}
+	require.Positive(t, rows[5].FaultsPerEvent)
+	require.Less(t, rows[4].FaultsPerEvent, rows[3].FaultsPerEvent, "a batch needs each part once")
+}
+
 func TestBadJobs(t *testing.T) {
 	s, err := Open(Config{Policy: epcmodel.FIFO})
 	require.NoError(t, err)
@@ -90,6 +108,7 @@ func TestBadJobs(t *testing.T) {
 		"layout":    func(j *Job) { j.Layout = "theirs" },
 		"overflow":  func(j *Job) { j.Overflow = "" },
 		"spill":     func(j *Job) { j.Layout, j.Overflow = Contrast, Spill },
+		"paged":     func(j *Job) { j.Paged = true },
 		"registers": func(j *Job) { j.Overflow, j.Accesses = Spill, []string{Register} },
 		"access":    func(j *Job) { j.Accesses = []string{"remove"} },
 		"no access": func(j *Job) { j.Accesses = nil },

@@ -20,7 +20,7 @@ const (
 	pilotPart            = 4 // of a pass
 	// Before a pass with a limit events are matched until this many times as many
 	// pages as the EPC has were faulted, or so many events in a row took no fault.
-	turnovers   = 2
+	turnovers   = 1
 	steadyAfter = 2000
 	warmChunk   = 50
 	// warmPasses bounds the time of that, in passes.

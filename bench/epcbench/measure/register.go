@@ -83,7 +83,7 @@ func (s *series) inserts(to *sum, atMost time.Duration) error {
 	return nil
 }
 
-// insert adds n registrations to a sum, and does them to the second copy as well: if
+// insert adds n registrations to a sum, and does them to the other copies as well: if
 // a model is looking on, its loads count.
 func (s *series) insert(to *sum, n int) error {
 	p, err := s.taken(n)
@@ -95,6 +95,11 @@ func (s *series) insert(to *sum, n int) error {
 		return err
 	}
 	to.ns, to.loads, to.items = to.ns+ns*float64(n), to.loads+loads*float64(n), to.items+n
+	if s.other != nil {
+		if err := p.do(s.other.store); err != nil {
+			return err
+		}
+	}
 	if s.trace == nil {
 		return nil
 	}
