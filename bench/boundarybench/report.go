@@ -137,16 +137,16 @@ type drawn struct {
 	chart    figure.Chart
 }
 
-// charts draws wall time against subscriptions, a line for each side: the clock that all sides have in common.
+// charts draws processor time against subscriptions, a line for each side: others on the machine disturb it least.
 func (r *report) charts() []drawn {
 	var all []drawn
 	for i := range r.Rows {
 		row := &r.Rows[i]
 		if len(all) == 0 || all[len(all)-1].workload != row.Workload {
 			all = append(all, drawn{row.Workload, figure.Chart{
-				Title: "One publication, workload " + row.Workload + " (" + r.About.Commit + ")",
+				Title: "Workload " + row.Workload + " (" + r.About.Commit + ")",
 				X:     figure.Axis{Label: "subscriptions", Log: true},
-				Y:     figure.Axis{Label: "ns a publication, wall clock", Log: true},
+				Y:     figure.Axis{Label: "processor time of a publication, ns", Log: true},
 			}})
 		}
 		c := &all[len(all)-1].chart
@@ -164,7 +164,7 @@ func (r *report) charts() []drawn {
 			c.Series = append(c.Series, figure.Series{Name: name})
 		}
 		s := &c.Series[at]
-		s.X, s.Y = append(s.X, float64(row.Subscriptions)), append(s.Y, row.WallNs)
+		s.X, s.Y = append(s.X, float64(row.Subscriptions)), append(s.Y, row.CPUNs)
 	}
 	return all
 }

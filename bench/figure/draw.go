@@ -17,6 +17,7 @@ const (
 	width     = 9 * vg.Inch
 	height    = 5 * vg.Inch
 	margin    = 10 // points
+	labelRoom = 18
 	large     = 14 // points of the title
 	ordinary  = 11
 	small     = 10
@@ -81,7 +82,8 @@ func (c *Chart) render(to vg.CanvasSizer) error {
 	paper.Fill(paper.Path())
 	paper = draw.Crop(paper, margin, -margin, margin, -margin)
 	room := legend.Rectangle(paper).Size().X + 2*margin
-	p.Draw(draw.Crop(paper, 0, -room, 0, 0))
+	p.Draw(draw.Crop(paper, labelRoom, -room, 0, 0))
+	paper.FillText(upright(color.Black, ordinary, draw.XCenter, draw.YTop), vg.Point{X: paper.Min.X, Y: paper.Center().Y}, c.Y.Label)
 	legend.Draw(draw.Crop(paper, paper.Size().X-room+margin, 0, 0, -2*margin))
 	return nil
 }
@@ -93,6 +95,7 @@ func (c *Chart) plot(x, y extent) *plot.Plot {
 	p.Title.TextStyle.Font = face(large, xfont.WeightBold)
 	axis(&p.X, c.X, x)
 	axis(&p.Y, c.Y, y)
+	p.Y.Label.Text = "" // the library makes room for it above the frame as well; render draws it
 	grid := plotter.NewGrid()
 	grid.Horizontal.Color, grid.Vertical.Color = color.Gray{225}, color.Gray{225}
 	p.Add(grid)
@@ -154,14 +157,15 @@ func (m marks) Plot(c draw.Canvas, p *plot.Plot) {
 	for _, one := range m {
 		x := tx(one.X)
 		c.StrokeLine2(stroke, x, c.Min.Y, x, c.Max.Y)
-		c.FillText(labelStyle(ink), vg.Point{X: x - vg.Points(3), Y: c.Max.Y - vg.Points(4)}, one.Label)
+		c.FillText(upright(ink, small, draw.XRight, draw.YBottom), vg.Point{X: x - vg.Points(3), Y: c.Max.Y - vg.Points(4)}, one.Label)
 	}
 }
 
-func labelStyle(ink color.Color) text.Style {
+// upright is the style of text that runs upwards.
+func upright(ink color.Color, points float64, x text.XAlignment, y text.YAlignment) text.Style {
 	const quarter = 1.5707963267948966
 	return text.Style{
-		Color: ink, Font: face(small, xfont.WeightNormal), Rotation: quarter,
-		XAlign: draw.XRight, YAlign: draw.YBottom, Handler: plot.DefaultTextHandler,
+		Color: ink, Font: face(points, xfont.WeightNormal), Rotation: quarter,
+		XAlign: x, YAlign: y, Handler: plot.DefaultTextHandler,
 	}
 }
