@@ -3,24 +3,29 @@
 // reports how many times slower that is than with an unlimited one. Results are a table or a JSON list on standard output, and with
 // --out a CSV file, a JSON file and figures; progress goes to standard error.
 //
-// Faults are counted by a model of the EPC and cost what --model-cost says; the column "source" tells so.
+// Where the operating system has no userfaultfd, or keeps it to others, faults are counted by a model and cost what --model-cost says;
+// the column "source" tells which.
 //
 // Nobody lies to it but its command line and the stores. It promises figures only for answers that were right on the sample that it
 // checks, and neither a quiet machine nor that a fault costs here what it does on hardware: docs/EPC.md says what it cannot show.
 //
-// Exit codes: 0 done, also where the budget of time ended it early; 1 failed, also where answers were wrong; 2 bad usage.
+// Exit codes: 0 done, also where the budget of time or a signal ended it early; 1 failed, also where answers were wrong; 2 bad usage.
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/scbr/scbr/bench/epcbench/measure"
+	"github.com/scbr/scbr/enclave/epc/pager"
 )
 
 const (
@@ -30,6 +35,9 @@ const (
 )
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == pagerArgument {
+		os.Exit(servePager(os.Args[2:], os.Stderr))
+	}
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -82,9 +90,21 @@ func perform(o options, stderr io.Writer) ([]measure.Row, error) {
 			o.budget = quickBudget
 		}
 	}
+	stop, over := context.WithCancel(context.Background())
+	defer over()
 	if o.budget > 0 {
-		end := time.Now().Add(o.budget)
-		cfg.Expired = func() bool { return time.Now().After(end) }
+		stop, over = context.WithTimeout(stop, o.budget)
+		defer over()
+	}
+	stop, over = signal.NotifyContext(stop, os.Interrupt, syscall.SIGTERM)
+	defer over()
+	cfg.Expired = func() bool { return stop.Err() != nil }
+	if !o.real && !o.model {
+		if err := pager.Supported(); err != nil {
+			p.say(fmt.Sprintf("no pager here, so faults are counted by a model: %v", err))
+		} else {
+			cfg.Start = startPager(o.policy)
+		}
 	}
 	s, err := measure.Open(cfg)
 	if err != nil {
@@ -106,7 +126,7 @@ func perform(o options, stderr io.Writer) ([]measure.Row, error) {
 		left += n
 	}
 	if left > 0 {
-		p.say(fmt.Sprintf("%d rows were left out: the budget of time was over, or the model cannot see what insertions of package matcher touch", left))
+		p.say(fmt.Sprintf("%d rows were left out: the time was over, or the model cannot see what insertions of package matcher touch", left))
 	}
 	return rows, nil
 }

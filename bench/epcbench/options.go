@@ -39,16 +39,16 @@ const (
 )
 
 type options struct {
-	quick, json, real    bool
-	sizes, epc           []int // MiB
-	workloads, layouts   []string
-	accesses, overflows  []string
-	batches              []int
-	policy               epcmodel.Policy
-	modelCost, faultCost float64 // microseconds
-	budget, pass         time.Duration
-	out                  string
-	baseline             baseline
+	quick, json, model, real bool
+	sizes, epc               []int // MiB
+	workloads, layouts       []string
+	accesses, overflows      []string
+	batches                  []int
+	policy                   epcmodel.Policy
+	modelCost, faultCost     float64 // microseconds
+	budget, pass             time.Duration
+	out                      string
+	baseline                 baseline
 }
 
 // lists are flags before they are read.
@@ -59,6 +59,7 @@ func define(o *options, l *lists, stderr io.Writer) *flag.FlagSet {
 	fs.SetOutput(stderr)
 	fs.BoolVar(&o.quick, "quick", false, fmt.Sprintf("a minute's worth: an EPC of %d MiB, stores of twice that, workloads A and e100a1; sizes and names of other flags do not count", quickEPC))
 	fs.BoolVar(&o.json, "json", false, "print one JSON list on stdout: an object for each point")
+	fs.BoolVar(&o.model, "model", false, "count faults by the model even where a pager works")
 	fs.StringVar(&l.sizes, "sizes", defaultSizes, fmt.Sprintf("comma-separated store sizes in `MIB`, each 1 to %d", maxMB))
 	fs.StringVar(&l.epc, "epc", defaultEPC, fmt.Sprintf("comma-separated EPC sizes in `MIB`, each 1 to %d; or real: this is an enclave, take memory as it comes", maxMB))
 	fs.StringVar(&l.workloads, "workloads", defaultWorkloads, "comma-separated `NAMES`")
@@ -66,7 +67,7 @@ func define(o *options, l *lists, stderr io.Writer) *flag.FlagSet {
 	fs.StringVar(&l.accesses, "access", defaultAccesses, "comma-separated `NAMES`")
 	fs.StringVar(&l.overflows, "overflow", defaultOverflows, "comma-separated `NAMES` of what happens to what does not fit")
 	fs.StringVar(&l.batches, "batches", defaultBatches, fmt.Sprintf("comma-separated `NUMBERS` of events matched at a time with spill, each 1 to %d", measure.MaxBatch))
-	fs.StringVar(&l.policy, "policy", epcmodel.FIFO.String(), "which page goes: `NAME` fifo, clock or lru")
+	fs.StringVar(&l.policy, "policy", epcmodel.FIFO.String(), "which page goes: `NAME` fifo or clock, and lru with --model")
 	fs.Float64Var(&o.modelCost, "model-cost", defaultModelCost, "`MICROSECONDS` of a fault of the model")
 	fs.Float64Var(&o.faultCost, "fault-cost", 0, "add what the slowdown would be if a fault cost these `MICROSECONDS`, as assumed_slowdown")
 	fs.DurationVar(&o.budget, "budget", 0, "begin nothing more after this `TIME`, such as 30m; 0 is no end")
@@ -128,6 +129,8 @@ func (o *options) read(l *lists) (err error) {
 // check looks for what does not go together.
 func (o *options) check(l *lists) error {
 	switch {
+	case o.policy == epcmodel.LRU && !o.model:
+		return fmt.Errorf("%w \"lru\": --policy lru needs --model: no pager can know it", errValue)
 	case !(o.modelCost > 0 && o.modelCost <= maxCostUs):
 		return fmt.Errorf("%w %v: --model-cost takes more than 0 and up to %v microseconds", errValue, o.modelCost, maxCostUs)
 	case !(o.faultCost >= 0 && o.faultCost <= maxCostUs):
@@ -136,8 +139,8 @@ func (o *options) check(l *lists) error {
 		return fmt.Errorf("%w %v: --budget takes no negative time", errValue, o.budget)
 	case o.pass <= 0:
 		return fmt.Errorf("%w %v: --pass takes a time", errValue, o.pass)
-	case o.real && o.quick:
-		return fmt.Errorf("%w \"real\": --epc real does not go with --quick", errValue)
+	case o.real && (o.model || o.quick):
+		return fmt.Errorf("%w \"real\": --epc real goes with neither --model nor --quick", errValue)
 	case l.baseline != "" && !o.real:
 		return fmt.Errorf("%w: --baseline goes with --epc real", errValue)
 	}

@@ -19,34 +19,39 @@ func (o *options) plan() (all []next) {
 	if o.quick {
 		return quickPlan()
 	}
+	pager, spill := slices.Contains(o.overflows, measure.Pager), slices.Contains(o.overflows, measure.Spill)
+	ours, contrast := slices.Contains(o.layouts, measure.Ours), slices.Contains(o.layouts, measure.Contrast)
+	spill = spill && slices.Contains(o.accesses, measure.Match)
 	for _, name := range o.workloads {
 		j := measure.Job{
-			Workload: name, Points: sizes(o.sizes...), EPC: bytes(o.epc), Accesses: o.accesses, Batches: []int{1},
-			Overflow: measure.Pager, Pages: true,
+			Workload: name, Layout: measure.Contrast, Overflow: measure.Pager, Points: sizes(o.sizes...), EPC: bytes(o.epc),
+			Accesses: o.accesses, Batches: []int{1}, Pages: true,
 		}
-		if slices.Contains(o.overflows, measure.Pager) {
-			all = append(all, paged(j, o.layouts)...)
+		if contrast && pager {
+			all = append(all, just(j))
 		}
-		if slices.Contains(o.overflows, measure.Spill) && slices.Contains(o.layouts, measure.Ours) && slices.Contains(o.accesses, measure.Match) {
-			all = append(all, spilling(j, o.batches)...)
+		j.Layout = measure.Ours
+		if contrast && ours && pager {
+			all = append(all, sameNumbers(j))
+		}
+		if ours {
+			all = append(all, bySize(j, pager, spill, o.batches)...)
 		}
 	}
 	return all
 }
 
-// paged are the jobs of stores whose pages go and come.
-func paged(j measure.Job, layouts []string) (all []next) {
-	ours, contrast := slices.Contains(layouts, measure.Ours), slices.Contains(layouts, measure.Contrast)
-	if contrast {
-		j.Layout = measure.Contrast
+// bySize are the jobs of package matcher at the sizes of the contrast: one where its store can be filled once for both.
+func bySize(j measure.Job, pager, spill bool, batches []int) (all []next) {
+	if pager && spill && len(j.EPC) == 1 {
+		j.Overflow, j.Batches, j.Paged = measure.Spill, batches, true
+		return []next{just(j)}
+	}
+	if pager {
 		all = append(all, just(j))
 	}
-	j.Layout = measure.Ours
-	if ours && contrast {
-		all = append(all, sameNumbers(j))
-	}
-	if ours {
-		all = append(all, just(j))
+	if spill {
+		all = append(all, spilling(j, batches)...)
 	}
 	return all
 }

@@ -5,8 +5,8 @@ import "time"
 const (
 	// calibrationPages are resident while a fault is timed, and calibrationFaults
 	// are timed: each evicts a page that was written and loads one.
-	calibrationPages  = 256
-	calibrationFaults = 8 * calibrationPages
+	calibrationPages  = 128
+	calibrationFaults = 4 * calibrationPages
 	calibrationRounds = 3
 )
 

@@ -76,7 +76,7 @@ func (s *series) open() (err error) {
 		spill, pager := j.halves()
 		s.job = &spill
 		s.paged = &series{Session: s.Session, job: &pager, feed: s.feed, t: s.free, free: s.free, other: s.t}
-		if s.source == FromModel {
+		if j.Pages || s.source == FromModel {
 			s.trace, err = newTrace(j.Layout, j.maxBytes())
 			s.paged.trace = s.trace
 		}
@@ -136,6 +136,7 @@ func (s *series) point(p Point) error {
 		return err
 	}
 	if s.paged != nil {
+		s.paged.pages = s.pages
 		if err := s.paged.accesses(); err != nil || s.Expired() {
 			return err
 		}

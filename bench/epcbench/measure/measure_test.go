@@ -11,7 +11,7 @@ import (
 // sweep measures with the model and returns the rows.
 func sweep(t *testing.T, jobs ...Job) (rows []Row, left int) {
 	s, err := Open(Config{
-		Policy: epcmodel.FIFO, ModelCostUs: 10, AssumedCostUs: 20, Pass: 10 * time.Millisecond,
+		Policy: epcmodel.FIFO, ModelCostUs: 10, AssumedCostUs: 20, Pass: time.Minute, Events: 200,
 		Emit: func(r Row) error { rows = append(rows, r); return nil },
 	})
 	require.NoError(t, err)

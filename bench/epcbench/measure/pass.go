@@ -182,6 +182,9 @@ func (s *series) warmTrace(from int, epc int64) func(store) error {
 
 // pilot says how many events go into a pass.
 func (s *series) pilot(epc int64, batch int) (int, error) {
+	if s.Events > 0 {
+		return min(s.Events, events/(rounds+1)), nil
+	}
 	if err := s.t.limit(epc); err != nil {
 		return 0, err
 	}

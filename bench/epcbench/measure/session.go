@@ -25,6 +25,8 @@ type Config struct {
 	AssumedCostUs float64
 	// Pass is how long one with faults takes at most, roughly.
 	Pass time.Duration
+	// Events is how many go into a pass; 0 is as many as there is time for.
+	Events int
 	// Emit is given each row; its error ends the job.
 	Emit func(Row) error
 	// Progress is told how large the job's store is and what is going on; nil is
