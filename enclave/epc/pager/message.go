@@ -16,7 +16,7 @@ const (
 
 // What is asked for. A reply repeats it.
 const (
-	opAttach   = 1 + iota // base address, bytes; with descriptors: userfaultfd, memory
+	opAttach   = 1 + iota // base address, bytes; with descriptors: userfaultfd, memory, lifeline
 	opDiscard             // offset, bytes
 	opCounters            // replied: faults, loads, evictions, minor, busy in ns
 	opLimit               // pages

@@ -34,6 +34,9 @@ func (r *Region) Bytes() []byte { return nil }
 // Done is closed when the pager has gone.
 func (r *Region) Done() <-chan struct{} { return nil }
 
+// EndWith has nothing to watch.
+func (r *Region) EndWith(*os.File) {}
+
 // Discard gives up pages.
 func (r *Region) Discard(int, int) error { return errLinux }
 

@@ -13,7 +13,8 @@
 // Who may lie to it: nobody on the socket between the two, which no other process has.
 // It promises that never more than the limit is resident; that a page is what was
 // written to it last, or the process ends; and that an enclave without its pager never
-// reads zeros where there was something: it stops at the next page that is missing.
+// reads zeros where there was something: it stops at the next page that is missing, or
+// ends at once (Region.EndWith).
 package pager
 
 import (
@@ -26,6 +27,8 @@ const (
 	PageBytes = 4096
 	// MaxBytes bounds a region: as much as a store can use (8 GiB).
 	MaxBytes = 8 << 30
+	// ExitLost is the exit code of a process that ended because its pager was gone.
+	ExitLost = 9
 )
 
 // Policy says which page goes when another one has to be resident.

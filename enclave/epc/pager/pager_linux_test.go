@@ -42,6 +42,9 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if after := os.Getenv(asStuck); after != "" {
+		os.Exit(stuck(after))
+	}
 	if attack := os.Getenv(asEnclave); attack != "" {
 		os.Exit(enclave(attack))
 	}

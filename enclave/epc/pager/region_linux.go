@@ -13,10 +13,12 @@ import (
 // Region is memory whose pages a pager process serves. Bytes may be read and written by
 // any goroutine; the other methods by any, one after the other.
 type Region struct {
-	bytes  []byte
-	faults int // kept open: without it the kernel would give zeros for what is missing
-	memory int
-	conn   *os.File
+	bytes    []byte
+	faults   int // kept open: without it the kernel would give zeros for what is missing
+	memory   int
+	lifeline int // ends when the pager's process does
+	conn     *os.File
+	watch    *watch // from EndWith
 
 	mu      sync.Mutex
 	replies chan message
@@ -30,7 +32,7 @@ func Attach(conn *os.File, size int) (*Region, error) {
 	if size <= 0 || size > MaxBytes || size%PageBytes != 0 {
 		return nil, &Error{Op: "attach", Kind: KindConfig}
 	}
-	r := &Region{conn: conn, faults: -1, memory: -1, replies: make(chan message, 1), done: make(chan struct{})}
+	r := &Region{conn: conn, faults: -1, memory: -1, lifeline: -1, replies: make(chan message, 1), done: make(chan struct{})}
 	if err := r.open(size); err != nil {
 		r.release()
 		return nil, err
@@ -56,10 +58,16 @@ func (r *Region) open(size int) (err error) {
 	if err = register(r.faults, r.bytes); err != nil {
 		return &Error{Op: "register", Kind: KindUnsupported, Err: err}
 	}
+	var line [2]int
+	if err = unix.Pipe2(line[:], unix.O_CLOEXEC); err != nil {
+		return system("lifeline", err)
+	}
+	r.lifeline = line[0]
+	defer func() { _ = unix.Close(line[1]) }()
 	hello := message{op: opAttach}
 	hello.n[0], hello.n[1] = uint64(uintptr(unsafe.Pointer(&r.bytes[0]))), uint64(size) // #nosec G103 -- an address for the pager
 	fd := int(r.conn.Fd())                                                              // blocking from now on
-	if err = unix.Sendmsg(fd, hello.encode(), unix.UnixRights(r.faults, r.memory), nil, 0); err != nil {
+	if err = unix.Sendmsg(fd, hello.encode(), unix.UnixRights(r.faults, r.memory, line[1]), nil, 0); err != nil {
 		return &Error{Op: "attach", Kind: KindGone, Err: err}
 	}
 	if m, err := readMessage(r.conn); err != nil || m.op != opAttach {
@@ -137,6 +145,7 @@ func (r *Region) Loads() (uint64, error) {
 
 // Close gives the region up. Nobody may touch it any more. The pager ends.
 func (r *Region) Close() error {
+	r.watch.close()
 	_ = unix.Shutdown(int(r.conn.Fd()), unix.SHUT_RDWR)
 	<-r.done
 	r.release()
@@ -156,6 +165,9 @@ func (r *Region) release() {
 			_ = unix.Close(*fd)
 			*fd = -1
 		}
+	}
+	if r.watch == nil && r.lifeline >= 0 { // a watcher still reads from it
+		_ = unix.Close(r.lifeline)
 	}
 	_ = r.conn.Close()
 }

@@ -12,6 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// attached is how many descriptors the enclave passes: userfaultfd, memory, and the
+// lifeline, which only has to stay open as long as this process lives.
+const attached = 3
+
 // maxEvents is how many faults are read at a time.
 const maxEvents = 16
 
@@ -53,7 +57,7 @@ func serve(conn *os.File, cfg Config, test func(*pages, message)) error {
 func (s *server) accept(cfg Config) error {
 	fd := int(s.conn.Fd())
 	var b [messageBytes]byte
-	rights := make([]byte, unix.CmsgSpace(2*4))
+	rights := make([]byte, unix.CmsgSpace(attached*4))
 	n, m, _, _, err := unix.Recvmsg(fd, b[:], rights, unix.MSG_CMSG_CLOEXEC|unix.MSG_WAITALL)
 	if err != nil || n == 0 {
 		return &Error{Op: "accept", Kind: KindGone, Err: err}
@@ -80,7 +84,7 @@ func descriptors(rights []byte) ([]int, error) {
 		return nil, &Error{Op: "accept", Kind: KindProtocol, Err: err}
 	}
 	fds, err := unix.ParseUnixRights(&messages[0])
-	if err != nil || len(fds) != 2 {
+	if err != nil || len(fds) != attached {
 		return nil, &Error{Op: "accept", Kind: KindProtocol, Err: err}
 	}
 	return fds, nil
