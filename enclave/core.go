@@ -20,6 +20,7 @@ type Config struct {
 	Router   string // the name clients dial
 	Platform platform.Platform
 	Memory   matcher.Memory // where the subscription store lives
+	Spill    bool           // what does not fit it is kept outside; Memory is a matcher.Outside
 	Rand     io.Reader
 	Limits   Limits
 }
@@ -32,6 +33,7 @@ type Core struct {
 	minList uint64               // endorsers want nobody served under an older one
 	info    platform.Info
 	store   *matcher.Store
+	spills  bool
 	limits  Limits
 
 	now      time.Time // never goes back
@@ -73,6 +75,8 @@ type pending struct {
 	handled    []span
 	bytes      int // envelopes gathered
 	spare      []batch
+	waiting    []waiting // publications to be matched
+	attrs      []byte    // of theirs
 }
 
 // span is a range of payload references.
@@ -111,7 +115,7 @@ func New(cfg Config) (*Core, error) {
 		return nil, &Error{Op: "store", Kind: KindConfig, Err: err}
 	}
 	return &Core{
-		keys: keyring{now: identity}, domain: cfg.Domain, info: cfg.Platform.Info(), store: store, limits: limits,
+		keys: keyring{now: identity}, domain: cfg.Domain, info: cfg.Platform.Info(), store: store, spills: cfg.Spill, limits: limits,
 		conns: map[uint64]*conn{}, halfOpen: list.New(), subjects: newSubjects(limits.MaxSubjects),
 		resumables: newResumables(limits.MaxResumable), rand: cfg.Rand,
 	}, nil
@@ -123,7 +127,7 @@ func newStore(cfg Config) (*matcher.Store, error) {
 	if _, err := io.ReadFull(cfg.Rand, seed[:]); err != nil {
 		return nil, err
 	}
-	return matcher.New(cfg.Memory, matcher.Config{Seed: binary.BigEndian.Uint64(seed[:])})
+	return matcher.New(cfg.Memory, matcher.Config{Seed: binary.BigEndian.Uint64(seed[:]), Spill: cfg.Spill})
 }
 
 // Ready appends the frames that an enclave sends first: Ready and Statement.
@@ -203,6 +207,11 @@ func resumable(err error) bool {
 }
 
 func (c *Core) frame(f *abi.Frame) error {
+	if f.Type != abi.Data || f.Count == 0 { // no publication: it waits for those before
+		if err := c.matchWaiting(); err != nil {
+			return err
+		}
+	}
 	switch f.Type {
 	case abi.Open:
 		return c.open(f.Conn, f.Body)
@@ -231,6 +240,9 @@ func (c *Core) frame(f *abi.Frame) error {
 
 // finish ends a Step: deliveries, acknowledgements, heartbeats, Handled.
 func (c *Core) finish() error {
+	if err := c.matchWaiting(); err != nil {
+		return err
+	}
 	if err := c.sealDeliveries(); err != nil {
 		return err
 	}

@@ -143,6 +143,9 @@ func (c *Core) drop(number uint64) error {
 	if cn == nil {
 		return nil
 	}
+	if err := c.matchWaiting(); err != nil { // what it published
+		return err
+	}
 	delete(c.conns, number)
 	if cn.place != nil {
 		c.halfOpen.Remove(cn.place)

@@ -132,6 +132,8 @@ func (w *world) invariants() {
 	require.Zero(w.t, c.todo.bytes)
 	require.Empty(w.t, c.todo.delivering)
 	require.Empty(w.t, c.todo.acking)
+	require.Empty(w.t, c.todo.waiting)
+	require.Empty(w.t, c.todo.attrs)
 	if c.done {
 		return
 	}
@@ -141,10 +143,10 @@ func (w *world) invariants() {
 			continue
 		}
 		live++
-		subs += len(s.subs)
+		subs += s.subs.count
 		require.EqualValues(w.t, slot, s.slot)
 		require.Same(w.t, s, c.conns[s.conn].session)
-		require.LessOrEqual(w.t, len(s.subs), s.maxSubs)
+		require.LessOrEqual(w.t, s.subs.count, s.maxSubs)
 		require.LessOrEqual(w.t, len(s.subject.runs), s.subject.maxRuns)
 	}
 	for _, cn := range c.conns {
@@ -389,9 +391,13 @@ func (c *client) subscribe(id uint32, where string) keyx.Kind {
 	return g.replies[0].Kind
 }
 
+func (c *client) unsubscribeFrame(id uint32) []byte {
+	return c.data(message.AppendUnsubscribe(nil, id, 0), 0)
+}
+
 func (c *client) unsubscribe(id uint32) keyx.Kind {
 	c.w.t.Helper()
-	g := c.take(c.w.step(c.data(message.AppendUnsubscribe(nil, id, 0), 0)))
+	g := c.take(c.w.step(c.unsubscribeFrame(id)))
 	require.Equal(c.w.t, []message.Reply{{Op: message.TypeUnsubscribe, ID: id, Kind: g.replies[0].Kind}}, g.replies)
 	return g.replies[0].Kind
 }

@@ -1,8 +1,6 @@
 package enclave
 
 import (
-	"slices"
-
 	"github.com/scbr/scbr/enclave/abi"
 	"github.com/scbr/scbr/keyx"
 	"github.com/scbr/scbr/keyx/message"
@@ -128,39 +126,22 @@ func (c *Core) judge(s *session, h *message.Header) keyx.Kind {
 // route matches the scratch event and gives every session it concerns one
 // envelope.
 func (c *Core) route(s *session, h *message.Header, ref uint64) error {
-	tags := c.store.Match(&c.work.event, c.work.tags[:0])
-	c.work.tags = tags
-	if len(tags) == 0 {
-		return nil
+	var tags []uint64
+	if !c.spills {
+		if tags = c.store.Match(&c.work.event, c.work.tags[:0]); len(tags) == 0 {
+			return nil
+		}
+		c.work.tags = tags
 	}
 	if !h.Explicit {
 		if err := s.keys.Content.Derive(h.Run, h.Counter, &h.CK, &h.Salt); err != nil {
 			return broken("derive content key", err)
 		}
 	}
-	e := message.Envelope{
-		CK: h.CK, Subject: s.name, Run: h.Run, Counter: h.Counter, GKEpoch: h.GKEpoch,
-		Commitment: h.Commitment, AttributeHash: keyx.AttributeHash(&h.Salt, h.Attrs),
+	if c.spills {
+		return c.wait(s, h, ref)
 	}
-	slices.Sort(tags)
-	ended := c.sums.ended
-	for len(tags) > 0 {
-		slot := uint32(tags[0] >> 32)
-		ids := c.work.ids[:0]
-		for len(tags) > 0 && uint32(tags[0]>>32) == slot {
-			ids = append(ids, uint32(tags[0]))
-			tags = tags[1:]
-		}
-		c.work.ids, e.Subscriptions = ids, ids
-		if int(slot) >= len(c.sessions) || c.sessions[slot] == nil {
-			if c.sums.ended == ended {
-				return broken("match names a session that is gone", nil)
-			}
-			continue // ended by an envelope of this very publication: its key was exhausted
-		}
-		if err := c.gather(c.sessions[slot], &e, ref); err != nil {
-			return err
-		}
-	}
-	return nil
+	return c.envelopes(s, h, ref, tags, c.sums.ended)
 }
+
+func attributeHash(h *message.Header) [32]byte { return keyx.AttributeHash(&h.Salt, h.Attrs) }

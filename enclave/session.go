@@ -1,13 +1,9 @@
 package enclave
 
 import (
-	"maps"
-	"slices"
-
 	"github.com/scbr/scbr/enclave/abi"
 	"github.com/scbr/scbr/keyx"
 	"github.com/scbr/scbr/keyx/message"
-	"github.com/scbr/scbr/matcher"
 )
 
 // session is one client after message 4.
@@ -25,7 +21,7 @@ type session struct {
 	maxSubs int
 	// unpadded is the client's own wish, and never the host's: without it what is sealed for the session has the length of its bucket.
 	unpadded bool
-	subs     map[uint32]matcher.Handle
+	subs     handles
 
 	delivered uint64 // envelopes sealed or gathered
 	controls  uint64 // acknowledgements and replies sealed
@@ -66,7 +62,6 @@ func (c *Core) begin(cn *conn, g *keyx.Grant, keys *keyx.Session) {
 	s := &session{
 		conn: cn.number, grant: *g, name: []byte(g.Subject), keys: keys,
 		maxSubs: quota(g.Quotas.MaxSubscriptions, c.limits.MaxSubscriptions),
-		subs:    map[uint32]matcher.Handle{},
 		subject: c.subjects.join(g.Subject, quota(g.Quotas.MaxRuns, c.limits.MaxRuns)),
 	}
 	if n := len(c.free); n > 0 {
@@ -88,8 +83,8 @@ func (c *Core) begin(cn *conn, g *keyx.Grant, keys *keyx.Session) {
 // end removes a session with its subscriptions; what was pending for it is lost.
 func (c *Core) end(s *session) error {
 	s.ended = true
-	for _, id := range slices.Sorted(maps.Keys(s.subs)) {
-		if err := c.store.Remove(s.subs[id]); err != nil {
+	for h := range s.subs.all() {
+		if err := c.store.Remove(h); err != nil {
 			return broken("remove subscriptions", err)
 		}
 	}
@@ -101,7 +96,7 @@ func (c *Core) end(s *session) error {
 	c.free = append(c.free, s.slot)
 	c.live--
 	c.sums.ended++
-	s.keys, s.subs, s.acks, s.refusals = nil, nil, nil, nil
+	s.keys, s.subs, s.acks, s.refusals = nil, handles{}, nil, nil
 	s.runs, s.run = nil, nil
 	return nil
 }

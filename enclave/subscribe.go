@@ -20,10 +20,10 @@ func (c *Core) subscribe(s *session, m message.Subscribe) error {
 }
 
 func (c *Core) insert(s *session, m message.Subscribe) (keyx.Kind, error) {
-	if _, taken := s.subs[m.ID]; taken {
+	if _, taken := s.subs.get(m.ID); taken {
 		return keyx.KindDuplicateSubscription, nil
 	}
-	if len(s.subs) >= s.maxSubs {
+	if s.subs.count >= s.maxSubs {
 		return keyx.KindTooManySubscriptions, nil
 	}
 	f, err := filter.Decode(m.Filter)
@@ -40,21 +40,21 @@ func (c *Core) insert(s *session, m message.Subscribe) (keyx.Kind, error) {
 	if err != nil {
 		return 0, broken("insert", err)
 	}
-	s.subs[m.ID] = h
+	s.subs.put(m.ID, h)
 	return keyx.KindOK, nil
 }
 
 // unsubscribe removes exactly this session's subscription of that id; an equal
 // filter of anybody else has its own handle.
 func (c *Core) unsubscribe(s *session, id uint32) error {
-	h, ok := s.subs[id]
+	h, ok := s.subs.get(id)
 	if !ok {
 		return c.reply(s, message.TypeUnsubscribe, id, keyx.KindUnknownSubscription)
 	}
 	if err := c.store.Remove(h); err != nil {
 		return broken("remove", err)
 	}
-	delete(s.subs, id)
+	s.subs.remove(id)
 	return c.reply(s, message.TypeUnsubscribe, id, keyx.KindOK)
 }
 

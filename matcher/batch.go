@@ -1,6 +1,7 @@
 package matcher
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/scbr/scbr/matcher/filter"
@@ -23,7 +24,8 @@ type batch struct {
 	order  []uint32 // of the visits
 	next   []uint32 // place in order, by zone
 	tags   []uint64
-	wholes []uint32
+	wholes []whole
+	found  []whole // of one event
 	dst    []uint64
 	limit  int // tags
 	mean   int // tags that events of the last batch matched
@@ -37,6 +39,12 @@ func (b *batch) size() int {
 	return min(max(b.limit*3/4/b.mean, 1), MaxBatch)
 }
 
+// whole is a subscription of several parts, one of which matched.
+type whole struct {
+	ref uint32
+	tag uint64
+}
+
 // visit is a page that an event has to be compared with, and what came of it.
 type visit struct {
 	page, event              uint32
@@ -47,7 +55,8 @@ type visit struct {
 // MatchBatch matches events 0 to n-1 and calls found for each, in this order, with the
 // tags of the subscriptions that match, valid during the call. event makes an event; it
 // is asked for each once or twice, and what it returned last has to stay as it was only
-// until it is asked again. Where a part of the Store is outside, each part is brought in
+// until it is asked again. found may change the Store: an event of the same batch may still
+// be told of what was there when the batch began. Where a part of the Store is outside, each part is brought in
 // once for up to MaxBatch events rather than once for each. It is for the writer.
 func (s *Store) MatchBatch(n int, event func(i int) *filter.Event, found func(i int, tags []uint64)) {
 	b := &s.work.batch
@@ -80,17 +89,17 @@ func (s *Store) matchTogether(from, to int, event func(i int) *filter.Event, fou
 	sum := 0
 	for i := from; i < to; i++ {
 		visits := b.visits[b.first[i-from]:b.first[i-from+1]]
-		dst, wholes, ready := b.dst[:0], r.wholes[:0], uint32(1)
+		dst, ready := b.dst[:0], uint32(1)
+		b.found = b.found[:0]
 		for _, v := range visits {
 			dst = append(dst, b.tags[v.tags:v.tagsEnd]...)
-			wholes = append(wholes, b.wholes[v.wholes:v.wholesEnd]...)
+			b.found = append(b.found, b.wholes[v.wholes:v.wholesEnd]...)
 			ready &= v.ready
 		}
 		if ready == 0 {
 			dst = s.Match(event(i), dst[:0])
 		} else {
-			dst = r.appendWholes(dst, wholes)
-			r.wholes = wholes[:0]
+			dst = b.appendWholes(dst)
 		}
 		b.dst = dst
 		sum += len(dst) + 1
@@ -100,6 +109,17 @@ func (s *Store) matchTogether(from, to int, event func(i int) *filter.Event, fou
 	s.stats.MatchBlocks += r.blocks
 	s.stats.MatchTests += r.tests
 	r.blocks, r.tests = 0, 0
+}
+
+// appendWholes appends the tag of each whole that was found, once.
+func (b *batch) appendWholes(dst []uint64) []uint64 {
+	slices.SortFunc(b.found, func(x, y whole) int { return cmp.Compare(x.ref, y.ref) })
+	for i, w := range b.found {
+		if i == 0 || b.found[i-1].ref != w.ref {
+			dst = append(dst, w.tag)
+		}
+	}
+	return dst
 }
 
 // sortVisits puts together what is in one zone, those in memory first, so that they
@@ -140,7 +160,9 @@ func (s *Store) visitAll(root *[rootHalves]uint32, event func(i int) *filter.Eve
 		r.wholes = r.wholes[:0]
 		v.tags, v.wholes = uint32(len(b.tags)), uint32(len(b.wholes))
 		b.tags = r.page(v.page, b.tags)
-		b.wholes = append(b.wholes, r.wholes...)
+		for _, ref := range r.wholes {
+			b.wholes = append(b.wholes, whole{ref, s.a.w[ref+wholeTag]})
+		}
 		v.tagsEnd, v.wholesEnd, v.ready = uint32(len(b.tags)), uint32(len(b.wholes)), 1
 	}
 }

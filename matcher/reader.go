@@ -42,15 +42,10 @@ func (r *Reader) match(at uint32, e *filter.Event, dst []uint64) []uint64 {
 	for _, page := range r.pagesFor(root, e) {
 		dst = r.page(page, dst)
 	}
-	return r.appendWholes(dst, r.wholes)
-}
-
-// appendWholes appends the tag of each whole, once, whose references it sorts.
-func (r *Reader) appendWholes(dst []uint64, wholes []uint32) []uint64 {
-	slices.Sort(wholes)
-	for i, whole := range wholes {
-		if i == 0 || wholes[i-1] != whole {
-			dst = append(dst, r.s.a.w[whole+wholeTag])
+	slices.Sort(r.wholes)
+	for i, whole := range r.wholes {
+		if i == 0 || r.wholes[i-1] != whole {
+			dst = append(dst, s.a.w[whole+wholeTag])
 		}
 	}
 	return dst

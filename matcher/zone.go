@@ -17,11 +17,14 @@ const (
 	// larger ones bring in what nobody asked for.
 	openBytes    = 24 << 10
 	crowdedBytes = 48 << 10
-	// trimPages is how much unused memory at its end a zone gives back.
-	trimPages = 3
+	// trimPages is how much unused memory at its end a zone keeps, and scarcePages
+	// where half of the budget is used: giving memory back and taking it again costs
+	// more than most insertions.
+	trimPages   = 8
+	scarcePages = 1
 	// A zone is compacted when its holes are this part of what is in use, and at least
 	// so many words.
-	holesPart  = 8
+	holesPart  = 12
 	holesLeast = 256
 	// roomy is how many times the budget a region has to be for there to be zones:
 	// address space that a zone does not use is lost to the common heap.
@@ -198,8 +201,11 @@ func (a *arena) freeInZone(id, p uint32, of class) {
 
 // trim gives back what a zone does not use at its end.
 func (a *arena) trim(h *zone) {
-	need := pagesOf(h.end + slackWords)
-	if need+trimPages*pageWords <= h.committed {
+	keep := uint32(trimPages)
+	if int64(2*a.granted) > budgetOf(a.mem, len(a.b)) {
+		keep = scarcePages
+	}
+	if need := pagesOf(h.end + slackWords); need+keep*pageWords < h.committed {
 		a.release(h, need)
 	}
 }

@@ -39,6 +39,13 @@ import (
 	"github.com/scbr/scbr/enclave/link"
 	"github.com/scbr/scbr/enclave/platform"
 	"github.com/scbr/scbr/enclave/sandbox"
+	"github.com/scbr/scbr/matcher"
+)
+
+// What is done with subscriptions that do not fit the budget.
+const (
+	OverflowRefuse = "refuse" // they are refused
+	OverflowSpill  = "spill"  // parts of the store that are not in use are kept outside, sealed
 )
 
 const (
@@ -59,6 +66,7 @@ type Config struct {
 	Platform string        // PlatformAuto, a kind of hardware, or the directory of a simulated platform
 	Router   string        // name
 	Budget   string        // size of the subscription store, such as "93MiB"
+	Overflow string        // what happens beyond it: OverflowRefuse, the default, or OverflowSpill
 	Epoch    time.Duration // how long a key serves handshakes; 0: the default
 	Sandbox  sandbox.Mode  // Strict unless asked otherwise
 	Closed   error         // what sandbox.CloseMemory returned when the program began
@@ -76,6 +84,9 @@ func (c Config) Validate() error {
 	}
 	if _, err := ParseSize(c.Budget); err != nil {
 		errs = append(errs, fmt.Errorf("--epc-budget: %w", err))
+	}
+	if c.Overflow != "" && c.Overflow != OverflowRefuse && c.Overflow != OverflowSpill {
+		errs = append(errs, fmt.Errorf("--epc-overflow: want %s or %s", OverflowRefuse, OverflowSpill))
 	}
 	if c.Epoch != 0 && c.Epoch < minEpoch {
 		errs = append(errs, fmt.Errorf("--key-epoch: want at least %v", minEpoch))
@@ -115,6 +126,7 @@ const (
 	StageBoot                     // keys and evidence
 	StageRun                      // running; the core or the stream failed
 	StageTraced                   // a debugger is attached
+	StageMemory                   // the memory of the store failed while running
 )
 
 // Error is the error of this package.
@@ -150,13 +162,34 @@ func Run(cfg Config, log *slog.Logger, now func() time.Time) error {
 	if err != nil {
 		return &Error{StageBoot, err}
 	}
-	info := core.Platform.Info()
+	info, budget := core.Platform.Info(), core.Memory.(*epc.Arena).Budget()
 	log.Info("ready", "platform", info.Kind, "simulated", info.Simulated,
-		"measurement", hex.EncodeToString(info.Measurement[:]), "budget_bytes", len(core.Memory.Region()))
+		"measurement", hex.EncodeToString(info.Measurement[:]), "budget_bytes", budget, "overflow", cfg.Overflow)
+	if err := serve(conn, c, now); err != nil {
+		return err
+	}
+	log.Info("the host ended the connection")
+	return nil
+}
+
+// serve runs the core. A part of the store that does not come back from outside as it
+// was put there is no internal fault but the host's doing, and says so.
+func serve(conn net.Conn, c *enclave.Core, now func() time.Time) (err error) {
+	defer func() {
+		switch fault := recover().(type) {
+		case nil:
+		case *matcher.Error:
+			if fault.Kind != matcher.Damaged {
+				panic(fault)
+			}
+			err = &Error{StageMemory, fault}
+		default:
+			panic(fault)
+		}
+	}()
 	if err := link.Run(conn, c, now); err != nil {
 		return &Error{StageRun, err}
 	}
-	log.Info("the host ended the connection")
 	return nil
 }
 
@@ -205,8 +238,13 @@ func prepare(cfg Config) (enclave.Config, error) {
 	if err != nil {
 		return out, err
 	}
+	if cfg.Overflow == OverflowSpill {
+		if err := arena.KeepOutside(rand.Reader); err != nil {
+			return out, fmt.Errorf("--epc-overflow %s: %w", OverflowSpill, err)
+		}
+	}
 	return enclave.Config{
-		Domain: domain, Router: cfg.Router, Platform: machine, Memory: arena, Rand: rand.Reader,
+		Domain: domain, Router: cfg.Router, Platform: machine, Memory: arena, Spill: cfg.Overflow == OverflowSpill, Rand: rand.Reader,
 		Limits: enclave.Limits{EpochLength: cfg.Epoch},
 	}, nil
 }

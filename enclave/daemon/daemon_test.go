@@ -26,8 +26,8 @@ func TestParseSize(t *testing.T) {
 }
 
 func TestValidateListsEverything(t *testing.T) {
-	err := daemon.Config{Budget: "x", Sandbox: "off"}.Validate()
-	for _, flag := range []string{"--socket", "--domain", "--platform", "--router", "--epc-budget", "--sandbox"} {
+	err := daemon.Config{Budget: "x", Sandbox: "off", Overflow: "drop"}.Validate()
+	for _, flag := range []string{"--socket", "--domain", "--platform", "--router", "--epc-budget", "--epc-overflow", "--sandbox"} {
 		require.ErrorContains(t, err, flag)
 	}
 	ok := daemon.Config{Socket: "s", Domain: "d", Platform: "p", Router: "r", Budget: daemon.DefaultBudget, Sandbox: sandbox.Strict}

@@ -43,6 +43,7 @@ const (
 	exitDevInit = 6 // the directory was refused or not made
 	exitPanic   = 7 // an internal fault; nothing about it is printed
 	exitTraced  = 8 // a debugger is attached
+	exitMemory  = 9 // the memory of the store failed: what was kept outside was changed there
 )
 
 // name is what the process is called, also after it has started again.
@@ -51,18 +52,20 @@ const name = "enclaved"
 const help = `enclaved is the trusted matcher process of SCBR.
 
   enclaved run --socket PATH --domain FILE --platform PLATFORM --router NAME
-               [--epc-budget 93MiB] [--key-epoch 24h]
+               [--epc-budget 93MiB] [--epc-overflow refuse|spill] [--key-epoch 24h]
                [--sandbox strict|best-effort]
       Dial the host's unix socket and serve it. Started by routerd. PLATFORM is
       auto (the hardware that makes reports here), ego, gramine or tsm (TDX and
-      SEV-SNP), or the directory of a simulated platform.
+      SEV-SNP), or the directory of a simulated platform. Subscriptions beyond the
+      budget are refused, or with spill what is not in use is kept outside it, sealed.
   enclaved dev-init DIR
       Make what a development setup needs: a simulated platform, a domain, a
       policy that accepts this binary, a client with a grant for everything.
 
 Exit codes: 0 done, or the host hung up; 1 broken invariant or stream;
 2 arguments; 3 configuration; 4 socket does not answer; 5 no sandbox;
-6 directory refused; 7 internal fault; 8 a debugger is attached.
+6 directory refused; 7 internal fault; 8 a debugger is attached; 9 the memory
+of the store failed: what was kept outside was changed there.
 
 There is no verbosity: no flag and no variable makes it say more. The
 environment is dropped at the start; a Go runtime that dies exits with 2, mute.
@@ -127,6 +130,7 @@ func run(args []string, stderr io.Writer, closed error, say printer) int {
 	fs.StringVar(&cfg.Platform, "platform", "", "")
 	fs.StringVar(&cfg.Router, "router", "", "")
 	fs.StringVar(&cfg.Budget, "epc-budget", daemon.DefaultBudget, "")
+	fs.StringVar(&cfg.Overflow, "epc-overflow", daemon.OverflowRefuse, "")
 	fs.DurationVar(&cfg.Epoch, "key-epoch", daemon.DefaultEpoch, "")
 	fs.StringVar((*string)(&cfg.Sandbox), "sandbox", string(sandbox.Strict), "")
 	err := fs.Parse(args)
@@ -149,7 +153,7 @@ func run(args []string, stderr io.Writer, closed error, say printer) int {
 	}
 	codes := map[daemon.Stage]int{
 		daemon.StageConfig: exitConfig, daemon.StageDial: exitDial, daemon.StageSandbox: exitSandbox,
-		daemon.StageBoot: exitConfig, daemon.StageRun: exitBroken, daemon.StageTraced: exitTraced,
+		daemon.StageBoot: exitConfig, daemon.StageRun: exitBroken, daemon.StageTraced: exitTraced, daemon.StageMemory: exitMemory,
 	}
 	return say(codes[e.Stage], "enclaved: %v\n", err)
 }
