@@ -18,6 +18,10 @@ const (
 	raceSeedsShort = 60
 	raceSteps      = 60
 	raceMembers    = 4
+	// raceParts share the seeds and run at the same time.
+	raceParts = 4
+	// raceMemory is more than the filters of four members need.
+	raceMemory = 1 << 17
 )
 
 // race is a world in which an authority revokes and grants again, members connect, subscribe, publish and
@@ -68,7 +72,7 @@ func (x *race) restart() {
 	var err error
 	x.core, err = New(Config{
 		Domain: x.domain, Router: routerName, Platform: machine(), Rand: x.rand,
-		Memory: matcher.NewHeapMemory(1<<20, 1<<20), Limits: Limits{EpochLength: time.Minute},
+		Memory: matcher.NewHeapMemory(raceMemory, raceMemory), Limits: Limits{EpochLength: time.Minute},
 	})
 	require.NoError(x.t, err)
 	for _, m := range x.members {
@@ -255,24 +259,45 @@ func TestRevocationRace(t *testing.T) {
 	if testing.Short() {
 		seeds = raceSeedsShort
 	}
+	parts := make([]raceSums, raceParts)
+	t.Run("seeds", func(t *testing.T) {
+		for part := range uint64(raceParts) {
+			t.Run(fmt.Sprint("from ", part), func(t *testing.T) {
+				t.Parallel()
+				for seed := part; seed < seeds; seed += raceParts {
+					parts[part].add(racing(t, seed))
+				}
+			})
+		}
+	})
 	var all raceSums
-	for seed := range seeds {
-		x := newRace(t, seed)
-		for range raceSteps {
-			x.act()
-		}
-		all.delivered += x.sums.delivered
-		all.stale += x.sums.stale
-		all.revoked += x.sums.revoked
-		all.staleBlobs += x.sums.staleBlobs
-		all.resumed += x.sums.resumed
-		all.epochs += x.sums.epochs
-		if t.Failed() {
-			t.Fatalf("seed %d", seed)
-		}
+	for _, sums := range parts {
+		all.add(sums)
 	}
 	t.Logf("%d seeds: %+v", seeds, all)
 	for _, n := range []int{all.delivered, all.stale, all.revoked, all.staleBlobs, all.resumed, all.epochs} {
 		require.Greater(t, n, int(seeds)/20, "%+v", all)
 	}
+}
+
+// racing plays one seed.
+func racing(t *testing.T, seed uint64) raceSums {
+	t.Helper()
+	x := newRace(t, seed)
+	for range raceSteps {
+		x.act()
+	}
+	if t.Failed() {
+		t.Fatalf("seed %d", seed)
+	}
+	return x.sums
+}
+
+func (s *raceSums) add(o raceSums) {
+	s.delivered += o.delivered
+	s.stale += o.stale
+	s.revoked += o.revoked
+	s.staleBlobs += o.staleBlobs
+	s.resumed += o.resumed
+	s.epochs += o.epochs
 }

@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -17,7 +20,45 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"chaos": func() { os.Exit(run(context.Background(), os.Args[1:])) }})
+	testscript.Main(inFolder{m}, map[string]func(){"chaos": func() { os.Exit(run(context.Background(), os.Args[1:])) }})
+}
+
+// binEnv names the folder of what the tests of this package build.
+const binEnv = "SCBR_CHAOS_BIN"
+
+// inFolder makes that folder and removes it.
+type inFolder struct{ *testing.M }
+
+func (m inFolder) Run() int {
+	dir, err := os.MkdirTemp("", "scbr-chaos-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Setenv(binEnv, dir); err != nil {
+		panic(err)
+	}
+	return m.M.Run()
+}
+
+var build = sync.OnceValues(func() (string, error) {
+	bin := filepath.Join(os.Getenv(binEnv), "bin")
+	if err := trial.Build(context.Background(), bin); err != nil {
+		return "", err
+	}
+	out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return bin, nil
+})
+
+// programs is the folder of routerd, enclaved and chaos, built from this tree once for all tests.
+func programs(t *testing.T) string {
+	t.Helper()
+	bin, err := build()
+	require.NoError(t, err)
+	return bin
 }
 
 func TestScripts(t *testing.T) {
@@ -30,13 +71,10 @@ func rude(t *testing.T, names ...string) []episode.Result {
 	if testing.Short() {
 		t.Skip("the processes are built without the race detector: nothing new to see")
 	}
-	bin := t.TempDir()
-	require.NoError(t, trial.Build(t.Context(), bin))
-	out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	bin := programs(t)
 	cmd := exec.Command(bin+"/chaos", "--bin", bin, "--json", "--rate", "10000", "--only", strings.Join(names, ",")) // #nosec G204 -- just built
 	cmd.Stderr = os.Stderr
-	out, err = cmd.Output()
+	out, err := cmd.Output()
 	require.NoError(t, err, "%s", out)
 	var results []episode.Result
 	require.NoError(t, json.Unmarshal(out, &results))

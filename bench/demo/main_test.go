@@ -40,6 +40,8 @@ func TestVerdict(t *testing.T) {
 func TestScripts(t *testing.T) {
 	module, err := os.Getwd()
 	require.NoError(t, err)
+	bin := t.TempDir()
+	require.NoError(t, trial.Build(t.Context(), bin))
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
@@ -48,6 +50,7 @@ func TestScripts(t *testing.T) {
 				e.Setenv(k, goEnv(t, k))
 			}
 			e.Setenv("MODULE", module)
+			e.Setenv("BIN", bin)
 			return os.Mkdir(filepath.Join(e.WorkDir, "tmp"), 0o700)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": clitest.Exits, "gone": gone, "waitfor": waitFor},
@@ -83,6 +86,9 @@ func gone(ts *testscript.TestScript, _ bool, _ []string) {
 
 // TestKilledDemoLeavesNoDaemon: routerd ends when the demo is killed, and takes enclaved with it.
 func TestKilledDemoLeavesNoDaemon(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the demo is built without the race detector: nothing new to see")
+	}
 	bin := t.TempDir()
 	require.NoError(t, trial.Build(t.Context(), bin))
 	build := exec.Command("go", "build", "-o", bin, ".")

@@ -35,9 +35,7 @@ func startUnder(t *testing.T, dir, enclaved, run string) *trial.System {
 	script := filepath.Join(dir, "enclaved.sh")
 	text := fmt.Sprintf("#!/bin/sh\n[ \"$1\" != dev-init ] || exec %s \"$@\"\n%s\n", enclaved, run)
 	require.NoError(t, os.WriteFile(script, []byte(text), 0o700)) //nolint:gosec // a program of this test
-	bin := t.TempDir()
-	require.NoError(t, trial.Build(t.Context(), bin))
-	sys, err := trial.Start(t.Context(), bin, filepath.Join(dir, "dev"), "--enclaved", script)
+	sys, err := trial.Start(t.Context(), programs(t), filepath.Join(dir, "dev"), "--enclaved", script)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, sys.Stop()) })
 	return sys

@@ -22,12 +22,10 @@ const noticeTime = time.Second
 // memory. Each time routerd notices within a second, sessions are told Unavailable, and a new one works. Nothing of the canaries is in
 // anything that was printed, and no core file was written.
 func TestEnclaveKilledRestarts(t *testing.T) {
-	bin := t.TempDir()
-	require.NoError(t, trial.Build(t.Context(), bin))
 	seen := &capture{}
 	dir := t.TempDir()
 	wrap := []string{"sh", "-c", `ulimit -c unlimited; cd "$0"; exec "$@"`, dir} // a core file may be as large as it likes
-	sys, err := trial.StartWith(t.Context(), trial.Process{Bin: bin, Dir: filepath.Join(dir, "dev"), Output: printed{seen}, Wrap: wrap})
+	sys, err := trial.StartWith(t.Context(), trial.Process{Bin: programs(t), Dir: filepath.Join(dir, "dev"), Output: printed{seen}, Wrap: wrap})
 	require.NoError(t, err)
 	stop := sync.OnceValue(sys.Stop)
 	t.Cleanup(func() { _ = stop() })

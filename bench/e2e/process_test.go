@@ -47,10 +47,8 @@ func written() map[string][]byte {
 // TestProcessesPrintNoCanary runs the real binaries with canaries in filters, attributes, payloads and names, in what is accepted and
 // in what is refused, and finds none of them in anything the processes print or serve.
 func TestProcessesPrintNoCanary(t *testing.T) {
-	bin := t.TempDir()
-	require.NoError(t, trial.Build(t.Context(), bin))
 	seen := &capture{}
-	sys, err := trial.StartTo(t.Context(), printed{seen}, bin, t.TempDir()+"/dev")
+	sys, err := trial.StartTo(t.Context(), printed{seen}, programs(t), t.TempDir()+"/dev")
 	require.NoError(t, err)
 	stop := sync.OnceValue(sys.Stop)
 	t.Cleanup(func() { _ = stop() })

@@ -35,6 +35,8 @@ const (
 	soakSlack = 24 << 20
 	// soakFew is how many goroutines and files an idle connection of the metrics page may hold.
 	soakFew = 8
+	// vanishEvery is of how many sessions one vanishes without a word, which routerd notices after half a minute: none while it warms up.
+	vanishEvery = 500
 	// vanishTimeout is what a client whose socket is gone waits for an answer.
 	vanishTimeout = 50 * time.Millisecond
 	// soakPatience is more than routerd waits for a client that vanished.
@@ -84,9 +86,7 @@ func (l level) within(base level) bool {
 // processes builds and starts the real ones.
 func processes(t *testing.T) (*trial.System, *trial.Issuer) {
 	t.Helper()
-	bin := t.TempDir()
-	require.NoError(t, trial.Build(t.Context(), bin))
-	sys, err := trial.Start(t.Context(), bin, t.TempDir()+"/dev")
+	sys, err := trial.Start(t.Context(), programs(t), t.TempDir()+"/dev")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, sys.Stop()) })
 	iss, err := trial.NewIssuer(sys)
@@ -123,7 +123,7 @@ func cycle(ctx context.Context, cfg client.Config, n int) error {
 		return nil
 	}
 	var socket net.PacketConn
-	vanishes := n%500 == 1
+	vanishes := n%vanishEvery == vanishEvery-1
 	if vanishes {
 		var err error
 		if socket, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}); err != nil {
