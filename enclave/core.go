@@ -23,6 +23,8 @@ type Config struct {
 	Spill    bool           // what does not fit it is kept outside; Memory is a matcher.Outside
 	Rand     io.Reader
 	Limits   Limits
+	// Paging counts the faults and evictions of a simulated EPC; nil: there is none.
+	Paging func() (faults, evictions uint64)
 }
 
 // Core is the trusted state machine. It belongs to one goroutine.
@@ -51,6 +53,8 @@ type Core struct {
 
 	resumables resumables
 	rand       io.Reader
+
+	paging func() (faults, evictions uint64)
 
 	emit func([]byte) error // takes output early; nil: all of it is returned
 	out  []byte
@@ -117,7 +121,7 @@ func New(cfg Config) (*Core, error) {
 	return &Core{
 		keys: keyring{now: identity}, domain: cfg.Domain, info: cfg.Platform.Info(), store: store, spills: cfg.Spill, limits: limits,
 		conns: map[uint64]*conn{}, halfOpen: list.New(), subjects: newSubjects(limits.MaxSubjects),
-		resumables: newResumables(limits.MaxResumable), rand: cfg.Rand,
+		resumables: newResumables(limits.MaxResumable), rand: cfg.Rand, paging: cfg.Paging,
 	}, nil
 }
 
@@ -293,11 +297,15 @@ func (c *Core) stats() abi.StatsBody {
 	s := c.store.Stats()
 	budget := uint64(s.Budget)
 	steps := (uint64(s.Bytes) + abi.StoreStep - 1) / abi.StoreStep
-	return abi.StatsBody{
+	out := abi.StatsBody{
 		Subscriptions: uint64(s.Subscriptions), StoreBytes: min(steps*abi.StoreStep, budget),
 		BudgetBytes: budget, Sessions: c.live,
 		Handled: c.sums.handled, Matched: c.sums.matched, Refused: c.sums.refused,
 	}
+	if c.paging != nil {
+		out.Faults, out.Evictions = c.paging()
+	}
+	return out
 }
 
 // kindOf is the kind of an error of keyx; anything else is a broken invariant.

@@ -67,6 +67,8 @@ func (m *metrics) settle() {
 		sum.Handled += b.Handled
 		sum.Matched += b.Matched
 		sum.Refused += b.Refused
+		sum.Faults += b.Faults
+		sum.Evictions += b.Evictions
 	}
 	m.base.Store(&sum)
 }
@@ -158,6 +160,8 @@ func (m *metrics) register(reg *prometheus.Registry, r *Router) error {
 		gauge("enclave", "stats_age_seconds", "Time since the enclave last sent statistics, which it does about once a second.", func() float64 { return r.EnclaveSilence().Seconds() }),
 		m.total("handled_total", "Publications handled since the router started.", func(s *abi.StatsBody) uint64 { return s.Handled }),
 		m.total("matched_total", "Envelopes sealed since the router started.", func(s *abi.StatsBody) uint64 { return s.Matched }),
+		m.epcTotal("faults_total", "Pages that the simulated EPC brought in since the router started; 0 without one.", func(s *abi.StatsBody) uint64 { return s.Faults }),
+		m.epcTotal("evictions_total", "Pages that the simulated EPC sealed and took away since the router started.", func(s *abi.StatsBody) uint64 { return s.Evictions }),
 		m.total("refused_total", "Publications and commands refused since the router started.", func(s *abi.StatsBody) uint64 { return s.Refused }),
 	} {
 		if err := reg.Register(c); err != nil {
@@ -184,7 +188,16 @@ func (m *metrics) stat(name, help string, f func(s *abi.StatsBody) float64) prom
 
 // total is a sum over the enclave's life and those before it.
 func (m *metrics) total(name, help string, f func(s *abi.StatsBody) uint64) prometheus.Collector {
-	return prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: namespace, Subsystem: "enclave", Name: name, Help: help}, func() float64 {
+	return m.sum("enclave", name, help, f)
+}
+
+// epcTotal is total for the memory that the enclave lives in.
+func (m *metrics) epcTotal(name, help string, f func(s *abi.StatsBody) uint64) prometheus.Collector {
+	return m.sum("epc", name, help, f)
+}
+
+func (m *metrics) sum(subsystem, name, help string, f func(s *abi.StatsBody) uint64) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: namespace, Subsystem: subsystem, Name: name, Help: help}, func() float64 {
 		var sum uint64
 		if s := m.base.Load(); s != nil {
 			sum = f(s)

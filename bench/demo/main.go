@@ -58,6 +58,9 @@ func parse() (options, error) {
 	fs.BoolVar(&o.trial.NoPadding, "no-padding", false, "messages of their own length, which the host then sees")
 	fs.IntVar(&o.trial.Stalled, "stalled", 0, "further sessions that subscribe to everything and read nothing; routerd's queues are made small")
 	fs.StringVar(&o.trial.SlowConsumer, "slow-consumer", "", "routerd's policy for the stalled sessions (default: its own)")
+	fs.StringVar(&o.trial.EPCSim, "epc-sim", "", "size of a simulated EPC that the store lies in, such as 8MiB; faults and evictions are told at the end (default: none)")
+	fs.StringVar(&o.trial.EPCPolicy, "epc-policy", "", "which page leaves the simulated EPC: fifo or clock (default: routerd's)")
+	fs.StringVar(&o.trial.EPCOverflow, "epc-overflow", "", "what happens to subscriptions beyond the enclave's budget: refuse or spill (default: routerd's)")
 	killEnclave := fs.Bool("kill-enclave", false, "kill enclaved with SIGKILL when half of the publications are acknowledged")
 	killRouter := fs.Bool("kill-router", false, "kill routerd, and enclaved with it, when half of the publications are acknowledged, and start it again")
 	if err := fs.Parse(os.Args[1:]); err != nil {

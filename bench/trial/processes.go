@@ -167,10 +167,13 @@ func (s *System) SignalEnclave(sig syscall.Signal) error {
 }
 
 // EnclavePID is the number of the enclaved that runs now.
-func (s *System) EnclavePID() (int, error) { return childOf(s.cmd.Process.Pid) }
+func (s *System) EnclavePID() (int, error) { return childOf(s.cmd.Process.Pid, "run") }
 
-// childOf finds the one child of a process.
-func childOf(parent int) (int, error) {
+// PagerPID is the number of the pager of its simulated EPC.
+func (s *System) PagerPID() (int, error) { return childOf(s.cmd.Process.Pid, "epc-pager") }
+
+// childOf finds the child of a process that runs a command.
+func childOf(parent int, command string) (int, error) {
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
 		return 0, err
@@ -182,11 +185,18 @@ func childOf(parent int) (int, error) {
 		}
 		// The name in parentheses may hold anything; state and parent follow the last one (proc(5)).
 		after := b[bytes.LastIndexByte(b, ')')+1:]
-		if f := bytes.Fields(after); len(f) > 1 && string(f[1]) == strconv.Itoa(parent) && string(f[0]) != "Z" {
+		if f := bytes.Fields(after); len(f) > 1 && string(f[1]) == strconv.Itoa(parent) && string(f[0]) != "Z" && runs(filepath.Dir(path), command) {
 			return strconv.Atoi(filepath.Base(filepath.Dir(path)))
 		}
 	}
 	return 0, errNoEnclave
+}
+
+// runs says whether the first argument of a process, by its folder in /proc, is a command.
+func runs(process, command string) bool {
+	line, err := os.ReadFile(filepath.Join(process, "cmdline")) // #nosec G304 -- /proc
+	words := bytes.Split(line, []byte{0})
+	return err == nil && len(words) > 1 && string(words[1]) == command
 }
 
 // supervise starts routerd, hands its first line on, and waits for its end. It keeps its thread, because the kernel ends the child with

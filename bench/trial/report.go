@@ -30,7 +30,11 @@ type Report struct {
 	Resent          uint64 `json:"resent"`             // publications sent again, because their session ended before the acknowledgement
 	Duplicates      uint64 `json:"duplicates_dropped"` // deliveries that the SDK dropped because it had given them to the application before
 
-	assault *Assault
+	EPCFaults    uint64 `json:"epc_faults"`    // pages that the simulated EPC brought in; 0 without one
+	EPCEvictions uint64 `json:"epc_evictions"` // pages that it took away
+
+	assault   *Assault
+	simulated bool // there was one
 
 	Host       HostView       `json:"-"`
 	Subscriber SubscriberView `json:"-"`
@@ -104,6 +108,9 @@ func (r *Report) WriteTable(w io.Writer) error {
 	}
 	row("delivery latency p50 / p99", "%d / %d us%s", r.Latency.P50, r.Latency.P99, r.latencyNote())
 	row("bytes per subscription", "%.0f (enclave's store, which it reports in steps)", r.BytesPerSubscription)
+	if r.simulated {
+		row("EPC faults / evictions", "%d / %d", r.EPCFaults, r.EPCEvictions)
+	}
 	b.WriteString("\n")
 	if r.Expected > 0 {
 		r.writeViews(&b)

@@ -23,6 +23,9 @@ type Config struct {
 	NoPadding    bool   // messages of their own length
 	Stalled      int    // sessions that subscribe to everything and read nothing
 	SlowConsumer string // policy of routerd; empty: its default
+	EPCSim       string // size of a simulated EPC; empty: none
+	EPCPolicy    string // which page leaves it; empty: routerd's default
+	EPCOverflow  string // what happens beyond the budget; empty: routerd's default
 	// Assault happens in the middle; nil: nothing does.
 	Assault *Assault
 	// Through is the address that clients dial instead of the router's; empty: the router's.
@@ -146,6 +149,9 @@ func (r *run) measure(ctx context.Context) (*Report, error) {
 		if err := r.aftermath(rep); err != nil {
 			return nil, err
 		}
+	}
+	if err := r.countPages(ctx, rep); err != nil {
+		return nil, err
 	}
 	rep.Host = host
 	rep.BytesPerSubscription = r.storeBytes / float64(rep.Subscriptions)
@@ -330,6 +336,32 @@ func (r *run) aftermath(rep *Report) error {
 		rep.Duplicates += k.c.Stats().Duplicates
 	}
 	return nil
+}
+
+// countPages asks for the counters of the simulated EPC once the enclave has told them anew.
+func (r *run) countPages(ctx context.Context, rep *Report) error {
+	if rep.simulated = r.cfg.EPCSim != ""; !rep.simulated {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, httpTimeout)
+	defer cancel()
+	for over := time.Now(); ; {
+		age, err := r.sys.Gauge(ctx, "scbr_enclave_stats_age_seconds")
+		if err != nil {
+			return err
+		}
+		if age < time.Since(over).Seconds() {
+			break
+		}
+		<-time.After(pollInterval)
+	}
+	faults, err := r.sys.Gauge(ctx, "scbr_epc_faults_total")
+	if err != nil {
+		return err
+	}
+	evictions, err := r.sys.Gauge(ctx, "scbr_epc_evictions_total")
+	rep.EPCFaults, rep.EPCEvictions = uint64(faults), uint64(evictions)
+	return err
 }
 
 func (r *run) close() {

@@ -29,10 +29,21 @@ func Whole(ctx context.Context, bin string, w *Workload, cfg Config, say func(st
 			return nil, err
 		}
 	}
+	extra = append(extra, cfg.memory()...)
 	sys, err := Start(ctx, bin, filepath.Join(dir, "dev"), extra...)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, sys.Stop()) }()
 	return Run(ctx, sys, w, cfg)
+}
+
+// memory is what routerd is told about the enclave's memory.
+func (c *Config) memory() (flags []string) {
+	for _, f := range []struct{ flag, value string }{{"--epc-sim", c.EPCSim}, {"--epc-policy", c.EPCPolicy}, {"--epc-overflow", c.EPCOverflow}} {
+		if f.value != "" {
+			flags = append(flags, f.flag, f.value)
+		}
+	}
+	return flags
 }

@@ -74,7 +74,7 @@ const (
 	handledLen = 8 + 2
 	refuseLen  = 8 + 2
 	readyLen   = InstanceLen + MeasurementLen + 1
-	statsLen   = 3*8 + 4 + 3*8
+	statsLen   = 3*8 + 4 + 5*8
 )
 
 // Type is the type of a frame.
@@ -186,4 +186,6 @@ type StatsBody struct {
 	Handled       uint64 // publications handled since the start
 	Matched       uint64 // envelopes sealed since the start
 	Refused       uint64 // publications and commands refused since the start
+	Faults        uint64 // pages that the simulated EPC brought since the start; 0 without one
+	Evictions     uint64 // pages that it took away
 }

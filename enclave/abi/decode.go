@@ -178,6 +178,7 @@ func (f *Frame) Stats() StatsBody {
 		Subscriptions: u(b), StoreBytes: u(b[8:]), BudgetBytes: u(b[16:]),
 		Sessions: binary.BigEndian.Uint32(b[24:]),
 		Handled:  u(b[28:]), Matched: u(b[36:]), Refused: u(b[44:]),
+		Faults: u(b[52:]), Evictions: u(b[60:]),
 	}
 }
 

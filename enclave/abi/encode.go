@@ -117,7 +117,7 @@ func AppendStats(dst []byte, s *StatsBody) []byte {
 		dst = binary.BigEndian.AppendUint64(dst, v)
 	}
 	dst = binary.BigEndian.AppendUint32(dst, s.Sessions)
-	for _, v := range [...]uint64{s.Handled, s.Matched, s.Refused} {
+	for _, v := range [...]uint64{s.Handled, s.Matched, s.Refused, s.Faults, s.Evictions} {
 		dst = binary.BigEndian.AppendUint64(dst, v)
 	}
 	return end(dst, at)

@@ -69,6 +69,8 @@ type Config struct {
 	Overflow string        // what happens beyond it: OverflowRefuse, the default, or OverflowSpill
 	Epoch    time.Duration // how long a key serves handshakes; 0: the default
 	Sandbox  sandbox.Mode  // Strict unless asked otherwise
+	Paging   Paging        // a simulated EPC; zero: none
+	Last     *os.File      // gets the last line when the pager of a simulated EPC is gone
 	Closed   error         // what sandbox.CloseMemory returned when the program began
 }
 
@@ -90,6 +92,12 @@ func (c Config) Validate() error {
 	}
 	if c.Epoch != 0 && c.Epoch < minEpoch {
 		errs = append(errs, fmt.Errorf("--key-epoch: want at least %v", minEpoch))
+	}
+	if err := c.Paging.Validate(); err != nil {
+		errs = append(errs, err)
+	}
+	if c.Paging.EPC != "" && c.Last == nil {
+		errs = append(errs, errors.New("--epc-sim: there is nowhere to write to"))
 	}
 	if _, err := sandbox.ParseMode(string(c.Sandbox)); err != nil {
 		errs = append(errs, fmt.Errorf("--sandbox: %w", err))
@@ -127,6 +135,8 @@ const (
 	StageRun                      // running; the core or the stream failed
 	StageTraced                   // a debugger is attached
 	StageMemory                   // the memory of the store failed while running
+	StagePager                    // the other process of a simulated EPC is gone, or failed
+	StageSealed                   // a page outside the simulated EPC was tampered with
 )
 
 // Error is the error of this package.
@@ -148,7 +158,7 @@ func Run(cfg Config, log *slog.Logger, now func() time.Time) error {
 	}
 	core, err := prepare(cfg)
 	if err != nil {
-		return &Error{StageConfig, err}
+		return prepared(err)
 	}
 	conn, err := net.DialTimeout("unix", cfg.Socket, dialTimeout)
 	if err != nil {
@@ -174,7 +184,7 @@ func Run(cfg Config, log *slog.Logger, now func() time.Time) error {
 
 // serve runs the core. A part of the store that does not come back from outside as it
 // was put there is no internal fault but the host's doing, and says so.
-func serve(conn io.ReadWriter, c link.Stepper, now func() time.Time) (err error) {
+func serve(conn net.Conn, c *enclave.Core, now func() time.Time) (err error) {
 	defer func() {
 		switch fault := recover().(type) {
 		case nil:
@@ -234,7 +244,7 @@ func prepare(cfg Config) (enclave.Config, error) {
 	if err != nil {
 		return out, err
 	}
-	arena, err := epc.New(budget)
+	arena, paging, err := cfg.store(budget, machine.Info().Simulated)
 	if err != nil {
 		return out, err
 	}
@@ -245,7 +255,7 @@ func prepare(cfg Config) (enclave.Config, error) {
 	}
 	return enclave.Config{
 		Domain: domain, Router: cfg.Router, Platform: machine, Memory: arena, Spill: cfg.Overflow == OverflowSpill, Rand: rand.Reader,
-		Limits: enclave.Limits{EpochLength: cfg.Epoch},
+		Limits: enclave.Limits{EpochLength: cfg.Epoch}, Paging: paging,
 	}, nil
 }
 

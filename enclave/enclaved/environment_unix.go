@@ -7,6 +7,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/scbr/scbr/enclave/daemon"
 )
 
 // quiet is the whole environment of a running enclaved.
@@ -21,9 +23,9 @@ func execSelf(path string) error {
 // muteRuntime moves standard error to a descriptor that only this program
 // writes to, and gives the runtime the null device instead: when it dies it
 // prints stacks and registers, in some cases whatever GOTRACEBACK says, and the
-// words in them are data.
+// words in them are data. The next descriptor is left alone: routerd may have put a socket there.
 func muteRuntime() (*os.File, error) {
-	fd, err := unix.FcntlInt(uintptr(syscall.Stderr), unix.F_DUPFD_CLOEXEC, syscall.Stderr+1)
+	fd, err := unix.FcntlInt(uintptr(syscall.Stderr), unix.F_DUPFD_CLOEXEC, daemon.PagerSocket+1)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,15 @@ func childAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 }
 
+// socketPair is a connected pair of sockets that no child inherits by itself.
+func socketPair() (a, b *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	return os.NewFile(uintptr(fds[0]), "pager"), os.NewFile(uintptr(fds[1]), "enclaved"), nil
+}
+
 // from says whether conn was opened by process pid, or by one that it has started (a runtime such as `ego run` is between
 // routerd and enclaved), under this user.
 func from(conn *net.UnixConn, pid int) bool {

@@ -51,6 +51,9 @@ type Config struct {
 	Enclaved     string            `toml:"enclaved"`      // path of the enclaved binary; empty: beside routerd, then PATH
 	ResetKey     string            `toml:"reset_key"`     // file with the key of stateless resets; made when it is not there. Empty: none
 	EPCBudget    string            `toml:"epc_budget"`    // passed to enclaved when not empty
+	EPCSim       string            `toml:"epc_sim"`       // passed to enclaved, with a pager, when not empty
+	EPCPolicy    string            `toml:"epc_policy"`    // passed to both when not empty
+	EPCOverflow  string            `toml:"epc_overflow"`  // passed to enclaved when not empty
 	Sandbox      string            `toml:"sandbox"`       // passed to enclaved when not empty
 	Revocation   string            `toml:"revocation"`    // file with the newest revocation list, looked at each second; empty: none
 	Endorsement  string            `toml:"endorsement"`   // file with the newest endorsement, looked at each second; empty: none
@@ -92,6 +95,9 @@ func (c *Config) flags() *flag.FlagSet {
 	fs.StringVar(&c.Enclaved, "enclaved", c.Enclaved, "`PATH` of enclaved (default: beside routerd, then PATH)")
 	fs.StringVar(&c.ResetKey, "reset-key", c.ResetKey, "`FILE` with a random key by which clients of a killed router learn of the next one at once; made when it is not there (--dev: in DIR)")
 	fs.StringVar(&c.EPCBudget, "epc-budget", c.EPCBudget, "`SIZE` of the enclave's subscription store: bytes, or a number with KiB, MiB or GiB (default: enclaved's)")
+	fs.StringVar(&c.EPCSim, "epc-sim", c.EPCSim, "`SIZE` of a simulated EPC that the enclave's store lies in, for measurements on the simulated platform (default: none)")
+	fs.StringVar(&c.EPCPolicy, "epc-policy", c.EPCPolicy, "`POLICY` by which pages leave the simulated EPC: fifo or clock (default fifo)")
+	fs.StringVar(&c.EPCOverflow, "epc-overflow", c.EPCOverflow, "`WHAT` happens to subscriptions beyond the budget: refuse, or spill (default: enclaved's)")
 	fs.StringVar(&c.Sandbox, "sandbox", c.Sandbox, "sandbox `MODE` of enclaved: strict, or best-effort on systems without landlock and seccomp (default strict)")
 	fs.StringVar(&c.Revocation, "revocation", c.Revocation, "`FILE` with the newest revocation list of the domain (scbr revoke), which is looked at each second (--dev: revocation.json in DIR, once it is there)")
 	fs.StringVar(&c.Collateral, "collateral", c.Collateral, "`FILE` with the newest collateral of this machine (sgx_ql_qve_collateral_t as JSON, or that of an SEV-SNP key), which is looked at each second")
@@ -165,11 +171,29 @@ func (c *Config) faults(rest []string) []string {
 	_, _, err := net.SplitHostPort(c.ListenTCP)
 	bad(err != nil && c.ListenTCP != "" && c.ListenTCP != tcpOff, "--listen-tcp %q is neither HOST:PORT nor off", c.ListenTCP)
 	bad(c.EPCBudget != "" && !isSize(c.EPCBudget), "--epc-budget %q is not a size such as 93MiB", c.EPCBudget)
+	faults = append(faults, c.epcFaults()...)
 	bad(!slices.Contains([]string{"", "strict", "best-effort"}, c.Sandbox), "--sandbox %q is neither strict nor best-effort", c.Sandbox)
 	bad(!slices.Contains([]string{logText, logJSON}, c.LogFormat), "--log-format %q is neither text nor json", c.LogFormat)
 	bad(!slices.Contains([]string{logInfo, logWarn, logError}, c.LogLevel), "--log-level %q is none of info, warn and error", c.LogLevel)
 	_, limitFaults := c.limits()
 	return append(faults, limitFaults...)
+}
+
+// epcFaults lists what is wrong with the memory of the enclave's store.
+func (c *Config) epcFaults() (faults []string) {
+	if c.EPCSim != "" && !isSize(c.EPCSim) {
+		faults = append(faults, fmt.Sprintf("--epc-sim %q is not a size such as 93MiB", c.EPCSim))
+	}
+	if !slices.Contains([]string{"", "fifo", "clock"}, c.EPCPolicy) {
+		faults = append(faults, fmt.Sprintf("--epc-policy %q is neither fifo nor clock", c.EPCPolicy))
+	}
+	if c.EPCPolicy != "" && c.EPCSim == "" {
+		faults = append(faults, "--epc-policy is for --epc-sim")
+	}
+	if !slices.Contains([]string{"", "refuse", "spill"}, c.EPCOverflow) {
+		faults = append(faults, fmt.Sprintf("--epc-overflow %q is neither refuse nor spill", c.EPCOverflow))
+	}
+	return faults
 }
 
 // isSize says whether s has the form of a size; enclaved knows the bounds.

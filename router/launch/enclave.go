@@ -58,6 +58,7 @@ type enclave struct {
 	exited   chan struct{} // closed when err is valid
 	err      error
 	usage    usage
+	pager    *pager // of a simulated EPC; nil: there is none
 }
 
 // Exit codes of enclaved that another start cannot change: configuration, sandbox, debugger (see its --help). Its code 2 is not among them: a
@@ -106,6 +107,9 @@ func startEnclave(ctx context.Context, binary string, c *Config, stderr io.Write
 	if c.EPCBudget != "" {
 		args = append(args, "--epc-budget", c.EPCBudget)
 	}
+	if c.EPCOverflow != "" {
+		args = append(args, "--epc-overflow", c.EPCOverflow)
+	}
 	if c.KeyEpoch != "" {
 		args = append(args, "--key-epoch", c.KeyEpoch)
 	}
@@ -113,10 +117,19 @@ func startEnclave(ctx context.Context, binary string, c *Config, stderr io.Write
 		args = append(args, "--sandbox", c.Sandbox)
 	}
 	e := &enclave{exited: make(chan struct{})}
-	e.cmd = exec.Command(binary, args...) // #nosec G204 -- the operator's choice of binary
-	e.cmd.Stdout, e.cmd.Stderr = stderr, stderr
-	e.cmd.SysProcAttr = childAttributes()
+	if c.EPCSim != "" {
+		paging := []string{"--epc-sim", c.EPCSim}
+		if c.EPCPolicy != "" {
+			paging = append(paging, "--epc-policy", c.EPCPolicy)
+		}
+		args = append(args, paging...)
+		if e.pager, err = startPager(binary, paging, stderr); err != nil {
+			return nil, fmt.Errorf("pager: %w", err)
+		}
+	}
+	e.cmd = command(binary, args, stderr)
 	if err := e.start(); err != nil {
+		e.pager.end()
 		return nil, fmt.Errorf("enclaved: %w", err)
 	}
 	if e.Conn, err = e.accept(ctx, ln); err != nil {
@@ -133,12 +146,17 @@ func (e *enclave) start() error {
 	started := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
+		e.pager.attach(e.cmd)
 		err := e.cmd.Start()
+		e.pager.attached()
 		started <- err
 		if err != nil {
 			return
 		}
+		endWatch := e.pager.watch(e.cmd.Process)
 		e.err = e.cmd.Wait()
+		endWatch()
+		e.pager.end()
 		close(e.exited)
 	}()
 	return <-started

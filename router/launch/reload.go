@@ -61,6 +61,7 @@ func (c *Config) fixed(next *Config) []string {
 		return map[string]any{
 			"dev": c.Dev, "domain": c.Domain, "platform": c.Platform, "router": c.Router, "listen": c.Listen, "listen_tcp": c.ListenTCP,
 			"metrics": c.Metrics, "enclaved": c.Enclaved, "reset_key": c.ResetKey, "epc_budget": c.EPCBudget, "sandbox": c.Sandbox,
+			"epc_sim": c.EPCSim, "epc_policy": c.EPCPolicy, "epc_overflow": c.EPCOverflow,
 			"revocation": c.Revocation, "endorsement": c.Endorsement, "collateral": c.Collateral, "key_epoch": c.KeyEpoch,
 			"log_format": c.LogFormat,
 		}

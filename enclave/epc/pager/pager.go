@@ -28,7 +28,7 @@ const (
 	// MaxBytes bounds a region: as much as a store can use (8 GiB).
 	MaxBytes = 8 << 30
 	// ExitLost is the exit code of a process that ended because its pager was gone.
-	ExitLost = 9
+	ExitLost = 10
 )
 
 // Policy says which page goes when another one has to be resident.
