@@ -184,7 +184,7 @@ func Run(cfg Config, log *slog.Logger, now func() time.Time) error {
 
 // serve runs the core. A part of the store that does not come back from outside as it
 // was put there is no internal fault but the host's doing, and says so.
-func serve(conn net.Conn, c *enclave.Core, now func() time.Time) (err error) {
+func serve(conn io.ReadWriter, c link.Stepper, now func() time.Time) (err error) {
 	defer func() {
 		switch fault := recover().(type) {
 		case nil:
