@@ -25,6 +25,8 @@ type Config struct {
 	Limits   Limits
 	// Paging counts the faults and evictions of a simulated EPC; nil: there is none.
 	Paging func() (faults, evictions uint64)
+	// Heap returns the bytes that the Go runtime holds; nil: they are not told.
+	Heap func() int64
 }
 
 // Core is the trusted state machine. It belongs to one goroutine.
@@ -55,6 +57,7 @@ type Core struct {
 	rand       io.Reader
 
 	paging func() (faults, evictions uint64)
+	heap   func() int64
 
 	emit func([]byte) error // takes output early; nil: all of it is returned
 	out  []byte
@@ -121,7 +124,7 @@ func New(cfg Config) (*Core, error) {
 	return &Core{
 		keys: keyring{now: identity}, domain: cfg.Domain, info: cfg.Platform.Info(), store: store, spills: cfg.Spill, limits: limits,
 		conns: map[uint64]*conn{}, halfOpen: list.New(), subjects: newSubjects(limits.MaxSubjects),
-		resumables: newResumables(limits.MaxResumable), rand: cfg.Rand, paging: cfg.Paging,
+		resumables: newResumables(limits.MaxResumable), rand: cfg.Rand, paging: cfg.Paging, heap: cfg.Heap,
 	}, nil
 }
 
@@ -296,17 +299,26 @@ func (c *Core) emitFrom(n int) error {
 func (c *Core) stats() abi.StatsBody {
 	s := c.store.Stats()
 	budget := uint64(s.Budget)
-	steps := (uint64(s.Bytes) + abi.StoreStep - 1) / abi.StoreStep
 	out := abi.StatsBody{
-		Subscriptions: uint64(s.Subscriptions), StoreBytes: min(steps*abi.StoreStep, budget),
+		Subscriptions: uint64(s.Subscriptions), StoreBytes: min(inSteps(s.Bytes), budget),
 		BudgetBytes: budget, Sessions: c.live,
 		Handled: c.sums.handled, Matched: c.sums.matched, Refused: c.sums.refused,
+	}
+	m := &s.Memory
+	out.Memory = abi.MemoryBody{
+		Rows: inSteps(m.Rows), Records: inSteps(m.Records), Dictionaries: inSteps(m.Dictionaries), Owners: inSteps(m.Owners),
+		Free: inSteps(m.Free), Outside: inSteps(s.Spilled),
+	}
+	if c.heap != nil {
+		out.Memory.Heap = inSteps(c.heap())
 	}
 	if c.paging != nil {
 		out.Faults, out.Evictions = c.paging()
 	}
 	return out
 }
+
+func inSteps(n int64) uint64 { return (uint64(n) + abi.StoreStep - 1) / abi.StoreStep * abi.StoreStep }
 
 // kindOf is the kind of an error of keyx; anything else is a broken invariant.
 func kindOf(err error) keyx.Kind {

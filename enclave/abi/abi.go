@@ -74,7 +74,7 @@ const (
 	handledLen = 8 + 2
 	refuseLen  = 8 + 2
 	readyLen   = InstanceLen + MeasurementLen + 1
-	statsLen   = 3*8 + 4 + 5*8
+	statsLen   = 3*8 + 4 + 5*8 + 7*8
 )
 
 // Type is the type of a frame.
@@ -188,4 +188,17 @@ type StatsBody struct {
 	Refused       uint64 // publications and commands refused since the start
 	Faults        uint64 // pages that the simulated EPC brought since the start; 0 without one
 	Evictions     uint64 // pages that it took away
+	Memory        MemoryBody
+}
+
+// MemoryBody says what the enclave's memory is for, in bytes, each rounded up to
+// StoreStep. The first five add up to the store, what is kept outside included.
+type MemoryBody struct {
+	Rows         uint64 // what is scanned for each event
+	Records      uint64 // tags, exact ends and handles of filters
+	Dictionaries uint64 // names, strings, lists of constraints
+	Owners       uint64 // what leads to filters: clusters and tables
+	Free         uint64 // holes
+	Outside      uint64 // kept outside the budget, sealed
+	Heap         uint64 // of the Go runtime, its own structures included; no part of the store
 }

@@ -179,6 +179,7 @@ func (f *Frame) Stats() StatsBody {
 		Sessions: binary.BigEndian.Uint32(b[24:]),
 		Handled:  u(b[28:]), Matched: u(b[36:]), Refused: u(b[44:]),
 		Faults: u(b[52:]), Evictions: u(b[60:]),
+		Memory: MemoryBody{u(b[68:]), u(b[76:]), u(b[84:]), u(b[92:]), u(b[100:]), u(b[108:]), u(b[116:])},
 	}
 }
 

@@ -117,7 +117,11 @@ func AppendStats(dst []byte, s *StatsBody) []byte {
 		dst = binary.BigEndian.AppendUint64(dst, v)
 	}
 	dst = binary.BigEndian.AppendUint32(dst, s.Sessions)
-	for _, v := range [...]uint64{s.Handled, s.Matched, s.Refused, s.Faults, s.Evictions} {
+	m := &s.Memory
+	for _, v := range [...]uint64{
+		s.Handled, s.Matched, s.Refused, s.Faults, s.Evictions,
+		m.Rows, m.Records, m.Dictionaries, m.Owners, m.Free, m.Outside, m.Heap,
+	} {
 		dst = binary.BigEndian.AppendUint64(dst, v)
 	}
 	return end(dst, at)

@@ -29,6 +29,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"runtime/metrics"
 	"strconv"
 	"strings"
 	"time"
@@ -65,7 +66,7 @@ type Config struct {
 	Domain   string        // file
 	Platform string        // PlatformAuto, a kind of hardware, or the directory of a simulated platform
 	Router   string        // name
-	Budget   string        // size of the subscription store, such as "93MiB"
+	Budget   string        // size of the subscription store, such as "93MiB"; empty: see budget
 	Overflow string        // what happens beyond it: OverflowRefuse, the default, or OverflowSpill
 	Epoch    time.Duration // how long a key serves handshakes; 0: the default
 	Sandbox  sandbox.Mode  // Strict unless asked otherwise
@@ -84,7 +85,7 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("%s is missing", f.name))
 		}
 	}
-	if _, err := ParseSize(c.Budget); err != nil {
+	if _, err := c.budget(); err != nil {
 		errs = append(errs, fmt.Errorf("--epc-budget: %w", err))
 	}
 	if c.Overflow != "" && c.Overflow != OverflowRefuse && c.Overflow != OverflowSpill {
@@ -240,7 +241,7 @@ func prepare(cfg Config) (enclave.Config, error) {
 	if err != nil {
 		return out, fmt.Errorf("platform: %w", err)
 	}
-	budget, err := ParseSize(cfg.Budget)
+	budget, err := cfg.budget()
 	if err != nil {
 		return out, err
 	}
@@ -255,7 +256,7 @@ func prepare(cfg Config) (enclave.Config, error) {
 	}
 	return enclave.Config{
 		Domain: domain, Router: cfg.Router, Platform: machine, Memory: arena, Spill: cfg.Overflow == OverflowSpill, Rand: rand.Reader,
-		Limits: enclave.Limits{EpochLength: cfg.Epoch}, Paging: paging,
+		Limits: enclave.Limits{EpochLength: cfg.Epoch}, Paging: paging, Heap: heap,
 	}, nil
 }
 
@@ -279,4 +280,24 @@ func Measure() (sum [32]byte, err error) {
 		return sum, err
 	}
 	return [32]byte(h.Sum(nil)), nil
+}
+
+// budget is the size of the store: as asked for, or else DefaultBudget; or, where it
+// spills in a simulated EPC, that EPC: there would be no other reason to spill.
+func (c Config) budget() (int64, error) {
+	switch {
+	case c.Budget != "":
+		return ParseSize(c.Budget)
+	case c.Paging.EPC != "" && c.Overflow == OverflowSpill:
+		return ParseSize(c.Paging.EPC)
+	default:
+		return ParseSize(DefaultBudget)
+	}
+}
+
+// heap is what the Go runtime has of the operating system, the store not included.
+func heap() int64 {
+	samples := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	metrics.Read(samples)
+	return int64(samples[0].Value.Uint64() - samples[1].Value.Uint64())
 }

@@ -32,3 +32,23 @@ func TestDamagedStoreSaysSo(t *testing.T) {
 		require.PanicsWithValue(t, other, func() { _ = serve(conn(), failing{other}, time.Now) })
 	}
 }
+
+// TestBudget: what is asked for; or else the simulated EPC where the store spills in it,
+// and the usable EPC of an SGX1 machine otherwise.
+func TestBudget(t *testing.T) {
+	for _, c := range []struct {
+		cfg  Config
+		want int64
+	}{
+		{Config{}, 93 << 20},
+		{Config{Budget: "2MiB", Overflow: OverflowSpill, Paging: Paging{EPC: "8MiB"}}, 2 << 20},
+		{Config{Overflow: OverflowSpill, Paging: Paging{EPC: "8MiB"}}, 8 << 20},
+		{Config{Paging: Paging{EPC: "8MiB"}}, 93 << 20},
+		{Config{Overflow: OverflowSpill}, 93 << 20},
+	} {
+		got, err := c.cfg.budget()
+		require.NoError(t, err)
+		require.Equal(t, c.want, got, c.cfg)
+	}
+	require.Greater(t, heap(), int64(1<<20))
+}

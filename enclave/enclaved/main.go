@@ -142,7 +142,7 @@ func run(args []string, stderr io.Writer, closed error, say printer) int {
 	fs.StringVar(&cfg.Domain, "domain", "", "")
 	fs.StringVar(&cfg.Platform, "platform", "", "")
 	fs.StringVar(&cfg.Router, "router", "", "")
-	fs.StringVar(&cfg.Budget, "epc-budget", daemon.DefaultBudget, "")
+	fs.StringVar(&cfg.Budget, "epc-budget", "", "")
 	fs.StringVar(&cfg.Overflow, "epc-overflow", daemon.OverflowRefuse, "")
 	fs.DurationVar(&cfg.Epoch, "key-epoch", daemon.DefaultEpoch, "")
 	fs.StringVar((*string)(&cfg.Sandbox), "sandbox", string(sandbox.Strict), "")
