@@ -34,6 +34,7 @@ const (
 type options struct {
 	json       bool
 	subs, pubs string
+	generate   string
 	bin        string
 	trial      trial.Config
 }
@@ -44,6 +45,8 @@ func main() {
 	os.Exit(run(ctx))
 }
 
+var errGenerated = errors.New("--generate excludes --subs and --pubs")
+
 var errBothKilled = errors.New("--kill-enclave and --kill-router exclude each other: killing the router ends the enclave as well")
 
 func parse() (options, error) {
@@ -52,6 +55,7 @@ func parse() (options, error) {
 	fs.BoolVar(&o.json, "json", false, "print the table as one line of JSON on stdout")
 	fs.StringVar(&o.subs, "subs", "", "subscriptions in SCBR's text format (default: the embedded 1,000)")
 	fs.StringVar(&o.pubs, "pubs", "", "publications in SCBR's text format (default: the embedded 10,000)")
+	fs.StringVar(&o.generate, "generate", "", "instead of files, generated subscriptions and events: a workload and a number of subscriptions, such as A:200000")
 	fs.StringVar(&o.bin, "bin", "", "folder with routerd and enclaved built before (default: build them)")
 	fs.IntVar(&o.trial.PayloadBytes, "payload-bytes", 256, "size of each payload")
 	fs.IntVar(&o.trial.Rate, "rate", 0, "publications per second over all publishers; 0 = as fast as acknowledged")
@@ -121,6 +125,12 @@ func verdict(rep *trial.Report, err error) int {
 }
 
 func workload(o options) (*trial.Workload, error) {
+	if o.generate != "" {
+		if o.subs != "" || o.pubs != "" {
+			return nil, errGenerated
+		}
+		return trial.Generate(o.generate)
+	}
 	subs, subsName, err := text(o.subs, dataset.Subscriptions)
 	if err != nil {
 		return nil, err
