@@ -67,7 +67,7 @@ func draw(dir string, rows []measure.Row) (err error) {
 	}
 	first := names[:min(len(names), inOnePicture)]
 	chart("slowdown", "Larger than the EPC: slowdown", store, factor, sizes, lines(rows, first, storeMB, slowdownOfMatch))
-	chart("slowdown-subscriptions", "The same by subscriptions", "subscriptions", factor, nil, lines(rows, first, subscriptions, slowdownOfMatch))
+	chart("slowdown-subscriptions", "Larger than the EPC: slowdown by subscriptions", "subscriptions", factor, nil, lines(rows, first, subscriptions, slowdownOfMatch))
 	for _, name := range names {
 		chart("slowdown-"+name, "Slowdown, workload "+name, store, factor, sizes, lines(rows, []string{name}, storeMB, slowdown))
 	}
