@@ -6,7 +6,8 @@
 // service and the firmware behind it are not, and what they answer is believed by
 // nobody (package platform). Each quote has an entry of its own. Its generation
 // counts the writes to it: if it is another after reading than what one write makes
-// it, somebody else wrote in between, and the quote is made anew.
+// it, somebody else wrote in between, and the quote is made anew. So it is, a little
+// later, when the kernel is busy with another one.
 package tsm
 
 import (
@@ -19,6 +20,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/scbr/scbr/enclave/platform"
 	"github.com/scbr/scbr/enclave/platform/evidence"
@@ -40,8 +43,11 @@ const (
 	fileGeneration = "generation"
 	fileProvider   = "provider"
 
-	// attempts bounds how often a quote is made anew.
+	// attempts bounds how often a quote is made anew, firstPause what is waited before
+	// the second time; it doubles each time, to three seconds in all. A quoting service
+	// answers within one.
 	attempts     = 5
+	firstPause   = 200 * time.Millisecond
 	maxTextBytes = 64
 	nameBytes    = 8
 )
@@ -113,13 +119,28 @@ func (p *Platform) report(reportData [64]byte) (raw []byte, kind string, err err
 		return nil, "", fmt.Errorf("tsm: %w", err)
 	}
 	defer func() { err = errors.Join(err, p.files.Rmdir(entry)) }()
-	for range attempts {
+	for n := range attempts {
+		if n > 0 {
+			time.Sleep(firstPause << (n - 1))
+		}
 		raw, kind, err = p.once(entry, reportData)
-		if !errors.Is(err, ErrBusy) {
+		if !passing(err) {
 			return raw, kind, err
 		}
 	}
 	return nil, "", err
+}
+
+// passing tells whether the next attempt may do better: somebody else wrote to the
+// entry (EWOULDBLOCK where the kernel noticed itself), an earlier request is still with
+// the quoting service (EBUSY, TDX), or a signal came (EINTR).
+func passing(err error) bool {
+	for _, e := range [...]error{ErrBusy, syscall.EWOULDBLOCK, syscall.EBUSY, syscall.EINTR} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *Platform) once(entry string, reportData [64]byte) ([]byte, string, error) {
@@ -135,7 +156,7 @@ func (p *Platform) once(entry string, reportData [64]byte) ([]byte, string, erro
 		return nil, "", fmt.Errorf("tsm: %w", err)
 	}
 	raw, err := p.files.Read(filepath.Join(entry, fileOut), quote.MaxQuoteBytes)
-	if err != nil { // also what the kernel says when the entry changed meanwhile
+	if err != nil {
 		return nil, "", fmt.Errorf("tsm: %w", err)
 	}
 	after, err := p.generation(entry)

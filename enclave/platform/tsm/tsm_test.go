@@ -7,8 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strconv"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -29,7 +32,9 @@ type kernel struct {
 	// intrude is called before each reading of a quote.
 	intrude func(*entry)
 	fail    string // the file that cannot be used
-	made    int
+	// busy are what the next readings of a quote end with.
+	busy []error
+	made int
 }
 
 type entry struct {
@@ -85,6 +90,11 @@ func (k *kernel) Read(name string, _ int) ([]byte, error) {
 			k.intrude(e)
 		}
 		k.made++
+		if len(k.busy) > 0 {
+			err := k.busy[0]
+			k.busy = k.busy[1:]
+			return nil, &fs.PathError{Op: "read", Path: name, Err: err}
+		}
 		return k.make(e.in), nil
 	}
 	return nil, fs.ErrNotExist
@@ -134,7 +144,9 @@ func TestQuotes(t *testing.T) {
 	}
 }
 
-func TestAnotherWriter(t *testing.T) {
+func TestAnotherWriter(t *testing.T) { synctest.Test(t, anotherWriter) }
+
+func anotherWriter(t *testing.T) {
 	k := &kernel{provider: "sev_guest", make: snp}
 	p, err := tsm.OpenFiles(k, rand.Reader)
 	require.NoError(t, err)
@@ -158,6 +170,35 @@ func TestAnotherWriter(t *testing.T) {
 	k.intrude = func(e *entry) { e.in = [64]byte{9} } // without a trace
 	_, _, err = p.Quote([64]byte{1})
 	require.ErrorIs(t, err, platform.ErrOtherReport)
+}
+
+// TestKernelBusy: what passes is waited for, what does not is not, and the waiting ends.
+func TestKernelBusy(t *testing.T) { synctest.Test(t, kernelBusy) }
+
+func kernelBusy(t *testing.T) {
+	k := &kernel{provider: "sev_guest", make: snp}
+	p, err := tsm.OpenFiles(k, rand.Reader)
+	require.NoError(t, err)
+	k.made, k.busy = 0, []error{syscall.EBUSY, syscall.EINTR, syscall.EWOULDBLOCK}
+	begin := time.Now()
+	raw, _, err := p.Quote([64]byte{1})
+	require.NoError(t, err)
+	require.NoError(t, evidence.Check(raw, [64]byte{1}))
+	require.Equal(t, 4, k.made)
+	require.Equal(t, 1400*time.Millisecond, time.Since(begin))
+
+	begin = time.Now()
+	k.made, k.busy = 0, slices.Repeat([]error{syscall.EBUSY}, 100)
+	_, _, err = p.Quote([64]byte{1})
+	require.ErrorIs(t, err, syscall.EBUSY)
+	require.Equal(t, 5, k.made)
+	require.Equal(t, 3*time.Second, time.Since(begin))
+	require.Empty(t, k.entries)
+
+	k.made, k.busy = 0, []error{syscall.EIO}
+	_, _, err = p.Quote([64]byte{1})
+	require.ErrorIs(t, err, syscall.EIO)
+	require.Equal(t, 1, k.made)
 }
 
 func TestRefuses(t *testing.T) {
