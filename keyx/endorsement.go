@@ -36,9 +36,11 @@ type Endorsement struct {
 	NotAfter    time.Time // at most MaxEndorsementLife after Issued
 }
 
+// ErrNoEndorsers is wrapped by errors of KindNotEndorsed where the enclave is endorsed in a domain without endorsers.
+var ErrNoEndorsers = errors.New("an endorsement in a domain that has no endorsers")
+
 var (
 	errNotEndorsed    = errors.New("the domain has endorsers, and no endorsement was given")
-	errNoEndorsers    = errors.New("an endorsement in a domain that has no endorsers")
 	errEndorseForm    = errors.New("the endorsement is malformed")
 	errEndorser       = errors.New("no endorser of the domain signed the endorsement")
 	errEndorsedOther  = errors.New("the endorsement is of another router, program, key or configuration")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -153,7 +154,8 @@ func (i *Initiator) Respond(msg2 []byte, now time.Time) ([]byte, error) {
 
 var errOtherConfig = errors.New("the enclave was started with other authorities, endorsers, revocation policy or domain name than this client pins")
 
-var errPolicyEndorsed = errors.New("the policy wants enclaves to be endorsed, and this domain has no endorsers")
+// ErrPolicyEndorsed is wrapped by errors of KindNotEndorsed where policy and domain contradict each other.
+var ErrPolicyEndorsed = errors.New("the policy wants enclaves to be endorsed, and this domain has no endorsers")
 
 var errUnchanged = errors.New("no statement was cached that could be unchanged")
 
@@ -164,9 +166,9 @@ func (i *Initiator) checkEndorsement(s *statement, now time.Time) error {
 	const op = "verify endorsement"
 	switch required := len(i.cfg.Domain.Endorsers) > 0; {
 	case !required && len(s.endorsed) > 0:
-		return fail(op, KindNotEndorsed, errNoEndorsers)
+		return fail(op, KindNotEndorsed, ErrNoEndorsers)
 	case !required && i.cfg.Policy.EndorsementRequired:
-		return fail(op, KindNotEndorsed, errPolicyEndorsed)
+		return fail(op, KindNotEndorsed, ErrPolicyEndorsed)
 	case !required:
 		return nil
 	case len(s.endorsed) == 0:
@@ -198,7 +200,7 @@ func (i *Initiator) checkEvidence(s *statement, now time.Time) error {
 	case errors.As(err, &refusal) && refusal.Check == quote.CheckReportData && sameConfig:
 		return fail(op, KindBindMismatch, err)
 	case errors.As(err, &refusal) && refusal.Check == quote.CheckReportData:
-		return fail(op, KindConfigMismatch, errors.Join(errOtherConfig, err))
+		return fail(op, KindConfigMismatch, fmt.Errorf("%w: %w", errOtherConfig, err))
 	default:
 		return fail(op, KindEvidenceRefused, err)
 	}

@@ -23,6 +23,9 @@ func advice(err error) string {
 	if next := adviceOnStatus(err); next != "" {
 		return next
 	}
+	if next := adviceOnEndorsers(err); next != "" {
+		return next
+	}
 	e, ok := errors.AsType[*client.Error](err)
 	if !ok {
 		return ""
@@ -34,6 +37,17 @@ func advice(err error) string {
 		return "check --dir and --as: a client directory holds domain.json, policy.json, NAME.key and NAME.grant (routerd --dev DIR makes one)"
 	}
 	return adviceFor(e.Kind)
+}
+
+// adviceOnEndorsers is about policies and domains that disagree whether there are endorsers.
+func adviceOnEndorsers(err error) string {
+	switch {
+	case errors.Is(err, keyx.ErrPolicyEndorsed):
+		return "give the domain an endorser (scbr domain endorser init) and its new domain.json to router and clients, or take endorsement_required out of policy.json"
+	case errors.Is(err, keyx.ErrNoEndorsers):
+		return "your domain.json names no endorser, and the enclave has the word of one: fetch the domain.json of this router by a path you trust"
+	}
+	return ""
 }
 
 func adviceFor(k client.Kind) string {

@@ -74,7 +74,7 @@ code 3 means that the evidence was refused: do not use this router.`,
 		},
 	}
 	s.add(cmd)
-	cmd.Flags().StringVar(&policy, "policy", "", "policy file, in place of that in --dir")
+	once(cmd.Flags(), &policy, "policy", "policy file, in place of that in --dir")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one line of JSON")
 	return cmd
 }
@@ -107,7 +107,7 @@ func describe(cfg *client.Config, v *quote.Verdict, c *keyx.Confirmation, err er
 		return a
 	}
 	if a.Check == "" {
-		a.Check, a.Reason, a.Remedy = "configuration", err.Error(), advice(err)
+		a.Check, a.Reason, a.Remedy = "configuration", inOneLine(err.Error()), advice(err)
 		if e, ok := errors.AsType[*client.Error](err); ok && e.Kind == client.Kind(keyx.KindNotEndorsed) {
 			a.Check = checkEndorsement
 		}

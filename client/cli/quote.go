@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/scbr/scbr/keyx/quote"
 )
@@ -65,11 +66,11 @@ Exit code 0: accepted; 3: refused; 2: a file cannot be read as what it should be
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.quote, "quote", "", "quote or report, binary or hexadecimal (required)")
-	flags.StringVar(&f.collateral, "collateral", "", "collateral in JSON; without it only what needs none is checked, and the evidence refused")
-	flags.StringVar(&f.root, "root", "", "root certificate to accept, in PEM or DER (default: Intel's)")
-	flags.StringVar(&f.policy, "policy", "", "policy file")
-	flags.StringVar(&f.at, "at", "", "time of the check, as 2026-03-01T12:00:00Z (default: now)")
+	once(flags, &f.quote, "quote", "quote or report, binary or hexadecimal (required)")
+	once(flags, &f.collateral, "collateral", "collateral in JSON; without it only what needs none is checked, and the evidence refused")
+	once(flags, &f.root, "root", "root certificate to accept, in PEM or DER (default: Intel's)")
+	once(flags, &f.policy, "policy", "policy file")
+	once(flags, &f.at, "at", "time of the check, as 2026-03-01T12:00:00Z (default: now)")
 	flags.BoolVar(&f.json, "json", false, "print one line of JSON")
 	return cmd
 }
@@ -82,6 +83,34 @@ type verifiedJSON struct {
 	Detail string `json:"detail,omitempty"`
 	Remedy string `json:"remedy,omitempty"`
 	At     string `json:"at"`
+}
+
+// onceValue is the text of a flag that is given once: of two the last would win
+// silently, and something else be verified than was meant.
+type onceValue struct {
+	text  *string
+	given bool
+}
+
+func once(flags *pflag.FlagSet, text *string, name, usage string) {
+	flags.Var(&onceValue{text: text}, name, usage)
+}
+
+func (v *onceValue) String() string {
+	if v.text == nil {
+		return ""
+	}
+	return *v.text
+}
+
+func (v *onceValue) Type() string { return "string" }
+
+func (v *onceValue) Set(text string) error {
+	if v.given {
+		return errors.New("given twice")
+	}
+	*v.text, v.given = text, true
+	return nil
 }
 
 // notEmpty refuses flags that are given without a value, such as --policy="$UNSET":

@@ -18,6 +18,7 @@ import (
 	"github.com/scbr/scbr/client"
 	"github.com/scbr/scbr/client/offline"
 	"github.com/scbr/scbr/keyx"
+	"github.com/scbr/scbr/keyx/quote"
 )
 
 // Exit codes of scbr.
@@ -57,6 +58,9 @@ type usageError struct {
 
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
+
+// seeHelp begins the line of a usage error that says where help is.
+const seeHelp = "\nsee: "
 
 func usagef(format string, args ...any) error {
 	return &usageError{err: fmt.Errorf(format, args...)}
@@ -128,7 +132,7 @@ is verified against your policy and your domain.`,
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("%w\nsee: %s --help", err, cmd.CommandPath())
+		return usagef("%w"+seeHelp+"%s --help", err, cmd.CommandPath())
 	})
 	root.AddCommand(domainCommand(), policyCommand(), grantCommand(), revokeCommand(), groupCommand(), proofCommand(), quoteCommand(), attestCommand(), pubCommand(), subCommand(), statusCommand())
 	root.AddCommand(offline.Commands()...)
@@ -139,7 +143,7 @@ is verified against your policy and your domain.`,
 // noArgs refuses arguments and says where to look.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usagef("unexpected argument %q\nsee: %s --help", args[0], cmd.CommandPath())
+		return usagef("unexpected argument %q"+seeHelp+"%s --help", args[0], cmd.CommandPath())
 	}
 	return nil
 }
@@ -177,5 +181,32 @@ func message(err error) string {
 		return err.Error()
 	}
 	const name = "scbr: "
-	return name + strings.TrimPrefix(err.Error(), name)
+	return name + strings.TrimPrefix(inOneLine(plainly(err)), name)
+}
+
+// plainly is err without the layers that would only say again that evidence was refused.
+func plainly(err error) string {
+	refusal, ok := errors.AsType[*quote.Refusal](err)
+	e, kind := errors.AsType[*client.Error](err)
+	if ok && kind && e.Kind == client.Kind(keyx.KindEvidenceRefused) {
+		return refusal.Error()
+	}
+	return err.Error()
+}
+
+// inOneLine is the text of an error that may be several: one line, but for what
+// stands below it, where a filter is wrong (indented) or where help is.
+func inOneLine(text string) string {
+	var b strings.Builder
+	for i, line := range strings.Split(text, "\n") {
+		switch {
+		case i == 0:
+		case strings.HasPrefix(line, " ") || strings.HasPrefix(line, seeHelp[1:]):
+			b.WriteByte('\n')
+		default:
+			b.WriteString("; ")
+		}
+		b.WriteString(line)
+	}
+	return b.String()
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -66,7 +67,7 @@ func parseCollateral(b []byte) (*collateral, error) {
 		return nil, err
 	}
 	var c collateral
-	return &c, errors.Join(
+	return &c, inOneLine(
 		named("tcb_info", c.readTCBInfo(&j)),
 		named("qe_identity", c.readQEIdentity(&j)),
 		named("root_ca_crl", readCRL(&c.rootCRL, j.RootCRL)),
@@ -89,6 +90,33 @@ func decodeCollateral(b []byte, v any, what string) error {
 		return fmt.Errorf("not the members of %s as text", what)
 	}
 	return nil
+}
+
+// inOneLine is errors.Join for people: a reason is one line.
+func inOneLine(errs ...error) error {
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	switch len(errs) {
+	case 0:
+		return nil
+	case 1:
+		return errs[0]
+	}
+	return &joined{errs}
+}
+
+// joined are several errors, said in one line.
+//
+//nolint:errname // never matched by type
+type joined struct{ errs []error }
+
+func (j *joined) Unwrap() []error { return j.errs }
+
+func (j *joined) Error() string {
+	texts := make([]string, len(j.errs))
+	for i, err := range j.errs {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
 }
 
 func named(name string, err error) error {

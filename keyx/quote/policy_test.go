@@ -97,7 +97,7 @@ func TestParsePolicyRefuses(t *testing.T) {
 		"root is a leaf":     {"{\"roots\": [\n" + leaf + "]}", "roots[0]", "not a certificate authority", 2},
 		"root is garbage":    {"{\"roots\": [\n\"-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----\\n\"]}", "roots[0]", "x509", 2},
 		"mixed roots":        {"{\"roots\": [" + intel + "],\n\"simulated_roots\": [" + simRoot + "]}", "simulated_roots", "production policy", 2},
-		"mixed, reversed":    {"{\"simulated_roots\": [" + simRoot + "],\n\"roots\": [" + intel + "]}", "roots", "production policy", 2},
+		"mixed, reversed":    {"{\"simulated_roots\": [" + simRoot + "],\n\"roots\": [" + intel + "]}", "simulated_roots", "production policy", 1},
 		"simulated root":     {"{\"roots\": [" + intel + ",\n" + simRoot + "]}", "roots[1]", "simulation root", 2},
 		"hardware as sim":    {"{\n\n\"simulated_roots\": [" + intel + "]}", "simulated_roots[0]", "not a simulation root", 3},
 		"many roots":         {"{\"roots\": [" + distinctRoots(t, 17) + "]}", "roots[16]", "more than 16", 17},

@@ -100,6 +100,8 @@ type policyReader struct {
 	dec   *json.Decoder
 	line  int
 	field string
+	// simulated is the line of simulated_roots, when they were read.
+	simulated int
 	// counted is where line was found, so that a long file is counted once.
 	counted int
 }
@@ -324,7 +326,11 @@ func number[T uint8 | uint16 | uint32](r *policyReader) (T, error) {
 }
 
 func (r *policyReader) roots(p *Policy, dst *[]*x509.Certificate, simulated bool) error {
+	if simulated {
+		r.simulated = r.line
+	}
 	if simulated && len(p.Roots) != 0 || !simulated && len(p.SimulatedRoots) != 0 {
+		r.line, r.field = r.simulated, keySimulatedRoots // they are what is wrong here, whichever stands first
 		return errMixed
 	}
 	return r.list(MaxPolicyRoots, func() error {

@@ -54,6 +54,7 @@ const (
 	offReserved     = 8
 	offVendor       = 12
 	offUserData     = offVendor + vendorBytes
+	remedyCutQuote  = "it begins as one, and is cut short, padded or altered: take it anew, byte for byte"
 	remedyNotQuote  = "the peer sent something else than an SGX or TDX quote, or an SEV-SNP report: check the enclave's platform"
 )
 

@@ -119,6 +119,14 @@ func (s *verification) run() *Refusal {
 // open parses the quote or report and tells what it claims, also beside a refusal,
 // as far as it could be read.
 func (s *verification) open() *Refusal {
+	r := s.parse()
+	if r != nil && r.Check == CheckFormat && Kind(s.evidence.Quote) != "" {
+		r.Remedy = remedyCutQuote
+	}
+	return r
+}
+
+func (s *verification) parse() *Refusal {
 	if isSNP(s.evidence.Quote) {
 		return s.openSNP()
 	}
