@@ -196,6 +196,7 @@ func against(check string, policy *quote.Policy) string {
 		quote.CheckQEIdentity:          "the quoting enclave against the QE identity",
 		quote.CheckTDXModule:           "the TDX module against the TCB info",
 		quote.CheckReportTCB:           "versions and chip of the report against the chip key's certificate",
+		quote.CheckVMPL:                "the privilege level that asked against the policy's max_vmpl",
 		quote.CheckMigration:           "nobody may move its memory to another machine",
 		quote.CheckReportData:          "all 64 bytes against this client's own configuration and the enclave's key",
 		checkEndorsement:               "an endorser of the domain has signed for this enclave under this name",

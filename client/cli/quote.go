@@ -55,7 +55,9 @@ For SGX and TDX that is sgx_ql_qve_collateral_t as JSON.
 
 Without --policy any measurement is accepted, on platforms that are UpToDate or
 SWHardeningNeeded, below --root or else Intel's root. With --policy the policy
-decides, and --root narrows its roots to one. Debug enclaves, revoked platforms and
+decides, and --root narrows its roots to one. SEV-SNP needs a policy: AMD rates no
+versions, only min_tcb of a policy can say which are good, and without --policy a
+report is always refused. Debug enclaves, revoked platforms and
 missing revocation lists are always refused. Report data are not compared: whom the
 evidence is about, only a session can tell (scbr attest).
 
@@ -151,6 +153,11 @@ func (f *quoteVerifyFlags) run(cmd *cobra.Command) error {
 	e.failure(p, verdict.Reason, verdict.Remedy)
 	if f.policy == "" {
 		p.line("not checked", "measurement: without --policy any is accepted")
+	}
+	for _, name := range verdict.Unchecked {
+		if name != quote.UncheckedMeasurement && name != quote.UncheckedReportData {
+			p.line("not checked", name+": the policy has it, and it has no effect on "+e.TEE)
+		}
 	}
 	if policy.EndorsementRequired {
 		p.line("not checked", "endorsement: the policy wants one, and it comes with a session (scbr attest)")

@@ -88,7 +88,13 @@ type TDRule struct {
 // operator's own, from AMD's bulletins.
 type GuestRule struct {
 	Measurement [48]byte
-	MinTCB      GuestTCB
+	// Product is the family that MinTCB is about, such as "Milan"; "" stands for any.
+	// A policy with roots of several families needs it, and may rate a guest on each.
+	Product string
+	MinTCB  GuestTCB
+	// MaxVMPL is the least privileged level (VMPL, 0 to 3) that may have asked for the
+	// report. From 1 on there is code above it in the guest that is measured with it.
+	MaxVMPL uint32
 }
 
 // GuestTCB are security versions of an SEV-SNP platform (AMD VCEK specification,
@@ -174,12 +180,7 @@ func (p *Policy) validateTargets() error {
 			return fmt.Errorf("%s[%d]: %w", keyTDs, i, err)
 		}
 	}
-	for i := range p.Guests {
-		if p.Guests[i].Measurement == [48]byte{} {
-			return fmt.Errorf("%s[%d]: %w", keyGuests, i, errZero)
-		}
-	}
-	return nil
+	return p.validateGuests()
 }
 
 func (r *TDRule) validate() error {

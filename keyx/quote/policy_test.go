@@ -33,7 +33,7 @@ func fullPolicy(t testing.TB) quote.Policy {
 		{MRTD: [48]byte{3}, RTMR: [4]*[48]byte{nil, {4}, {}, nil}},
 		{MRTD: [48]byte{3}, RTMR: [4]*[48]byte{{5}, {4}, {6}, {}}},
 	}
-	p.Guests = []quote.GuestRule{{Measurement: [48]byte{7}, MinTCB: quote.GuestTCB{Bootloader: 1, TEE: 2, SNP: 3, Microcode: 4, FMC: 5}}, {Measurement: [48]byte{8}}}
+	p.Guests = []quote.GuestRule{{Measurement: [48]byte{7}, MinTCB: quote.GuestTCB{Bootloader: 1, TEE: 2, SNP: 3, Microcode: 4, FMC: 5}, Product: "Turin", MaxVMPL: 3}, {Measurement: [48]byte{8}}}
 	p.Statuses = []quote.Status{quote.StatusUpToDate, quote.StatusOutOfDate}
 	p.Advisories = []string{}
 	p.Platforms = [][]byte{make([]byte, 16), make([]byte, 64)}
@@ -128,6 +128,9 @@ func TestParsePolicyRefuses(t *testing.T) {
 		"guest, no TCB":      {"{\"sev_snp\": [\n{\"measurement\": " + long + "}]}", "sev_snp[0]", "min_tcb is missing", 2},
 		"guest, half a TCB":  {"{\"sev_snp\": [{\"measurement\": " + long + ",\n\"min_tcb\": {\"snp\": 1}}]}", "sev_snp[0].min_tcb", "bootloader is missing", 2},
 		"guest, large TCB":   {"{\"sev_snp\": [{\"min_tcb\": {\"snp\": 256}}]}", "sev_snp[0].min_tcb.snp", "0 to 255", 1},
+		"guest, VMPL":        {"{\"sev_snp\": [{\n\"max_vmpl\": 4}]}", "sev_snp[0].max_vmpl", "0..3", 2},
+		"guest, no product":  {"{\"sev_snp\": [{\"min_tcb\": {\"product\": \"\"}}]}", "sev_snp[0].min_tcb.product", "AMD family", 1},
+		"guest, stepping":    {"{\"sev_snp\": [{\"min_tcb\": {\"product\": \"Milan-B0\"}}]}", "sev_snp[0].min_tcb.product", "AMD family", 1},
 		"guest, unknown":     {"{\"sev_snp\": [{\"vmpl\": 0}]}", "sev_snp[0].vmpl", "unknown member", 1},
 		"revoked accepted":   {"{\"statuses\": [\"UpToDate\",\n\"Revoked\"]}", "statuses[1]", "no policy accepts", 2},
 		"status unknown":     {"{\"statuses\": [\"uptodate\"]}", "statuses[0]", "no TCB status", 1},

@@ -32,6 +32,8 @@ const (
 	keyGuests         = "sev_snp"
 	keyMeasurement    = "measurement"
 	keyMinTCB         = "min_tcb"
+	keyFamily         = "product" // of min_tcb
+	keyMaxVMPL        = "max_vmpl"
 	keyStatuses       = "statuses"
 	keyAdvisories     = "advisories"
 	keyPlatforms      = "platform_ids"
@@ -70,7 +72,8 @@ func (e *PolicyError) Unwrap() error { return e.Err }
 //	 "signers": [{"signer": "64 hex digits", "product_id": 1, "min_svn": 2}],
 //	 "tdx": [{"mrtd": "96 hex digits", "rtmr0": ..., "rtmr1": ..., "rtmr2": ..., "rtmr3": ...}],
 //	 "sev_snp": [{"measurement": "96 hex digits",
-//	              "min_tcb": {"bootloader": 3, "tee": 0, "snp": 8, "microcode": 115}}],
+//	              "min_tcb": {"bootloader": 3, "tee": 0, "snp": 8, "microcode": 115, "product": "Milan"},
+//	              "max_vmpl": 0}],
 //	 "statuses": ["UpToDate", "SWHardeningNeeded"],
 //	 "advisories": ["INTEL-SA-00615"],
 //	 "platform_ids": ["32 hex digits (PPID) or 128 (SEV-SNP chip id)"],
@@ -81,7 +84,10 @@ func (e *PolicyError) Unwrap() error { return e.Err }
 // Roots of one kind and at least one enclave (measurements, signers, tdx, sev_snp)
 // are needed, the others are not; see Policy for what their absence means. Of a
 // signer all three members are needed, of a TD all but rtmr0 and rtmr3, of a guest
-// all but min_tcb's fmc. Unknown and repeated members, empty lists (but for
+// all but min_tcb's fmc, and its product unless there are roots of several AMD
+// families; max_vmpl is 0 where it is missing. What has no effect on SEV-SNP
+// (advisories, max_collateral_age, min_tcb_evaluation_number) is refused in a policy
+// that accepts nothing else, and told in Verdict.Unchecked otherwise. Unknown and repeated members, empty lists (but for
 // advisories: none may stand), values named twice, malformed values, simulation
 // roots under or beside roots (and others under simulated_roots) are refused. The
 // error is a *PolicyError.

@@ -27,8 +27,9 @@ type policyFile struct {
 }
 
 type guestFile struct {
-	Measurement string           `json:"measurement"`
-	MinTCB      map[string]uint8 `json:"min_tcb"`
+	Measurement string         `json:"measurement"`
+	MinTCB      map[string]any `json:"min_tcb"`
+	MaxVMPL     uint32         `json:"max_vmpl,omitempty"`
 }
 
 type signerFile struct {
@@ -100,9 +101,12 @@ func (r *TDRule) file() map[string]string {
 
 func (r *GuestRule) file() guestFile {
 	t := r.MinTCB
-	f := guestFile{hex.EncodeToString(r.Measurement[:]), map[string]uint8{
+	f := guestFile{hex.EncodeToString(r.Measurement[:]), map[string]any{
 		"bootloader": t.Bootloader, "tee": t.TEE, "snp": t.SNP, "microcode": t.Microcode,
-	}}
+	}, r.MaxVMPL}
+	if r.Product != "" {
+		f.MinTCB[keyFamily] = r.Product
+	}
 	if t.FMC != 0 {
 		f.MinTCB["fmc"] = t.FMC
 	}

@@ -72,7 +72,9 @@ func (r *policyReader) guests(dst *[]GuestRule) error {
 				return r.hash(rule.Measurement[:])
 			case keyMinTCB:
 				rated = true
-				return r.guestTCB(&rule.MinTCB)
+				return r.guestTCB(&rule)
+			case keyMaxVMPL:
+				return r.vmpl(&rule.MaxVMPL)
 			}
 			return errUnknown
 		})
@@ -84,8 +86,7 @@ func (r *policyReader) guests(dst *[]GuestRule) error {
 		case !rated:
 			return fmt.Errorf("%s is missing: AMD rates no versions, so that the policy has to", keyMinTCB)
 		}
-		same := func(o GuestRule) bool { return o.Measurement == rule.Measurement }
-		if slices.ContainsFunc(*dst, same) {
+		if slices.ContainsFunc(*dst, rule.overlaps) {
 			return errRepeated
 		}
 		*dst = append(*dst, rule)
@@ -93,13 +94,25 @@ func (r *policyReader) guests(dst *[]GuestRule) error {
 	})
 }
 
-func (r *policyReader) guestTCB(t *GuestTCB) error {
+func (r *policyReader) vmpl(dst *uint32) (err error) {
+	if *dst, err = number[uint32](r); err == nil && *dst >= snpVMPLs {
+		err = errVMPL
+	}
+	return err
+}
+
+func (r *policyReader) guestTCB(rule *GuestRule) error {
+	t := &rule.MinTCB
 	fields := map[string]*uint8{
 		"bootloader": &t.Bootloader, "tee": &t.TEE, "snp": &t.SNP, "microcode": &t.Microcode, "fmc": &t.FMC,
 	}
 	missing := map[string]bool{"bootloader": true, "tee": true, "snp": true, "microcode": true}
 	err := r.object(r.field, func(key string) (err error) {
 		delete(missing, key)
+		if key == keyFamily {
+			rule.Product, err = r.product()
+			return err
+		}
 		field, ok := fields[key]
 		if !ok {
 			return errUnknown
@@ -113,6 +126,15 @@ func (r *policyReader) guestTCB(t *GuestTCB) error {
 		}
 	}
 	return err
+}
+
+// product reads the name of a family; none at all is written by leaving it out.
+func (r *policyReader) product() (string, error) {
+	text, err := r.text()
+	if err == nil && (text == "" || len(text) > maxProductBytes || strings.ContainsFunc(text, notInProduct)) {
+		err = errProductForm
+	}
+	return text, err
 }
 
 func (r *policyReader) statuses(dst *[]Status) error {

@@ -174,7 +174,7 @@ func TestSNPAccepted(t *testing.T) {
 	require.Equal(t, guestMeasurement(), v.Measurement)
 	require.Equal(t, bytes.Repeat([]byte{0xc1}, 64), v.PlatformID)
 	require.Equal(t, quote.StatusUpToDate, v.Status)
-	require.Len(t, v.Passed, 21)
+	require.Len(t, v.Passed, 22)
 	require.Equal(t, start().AddDate(0, 1, 0), v.ValidUntil)
 	a.raw = append(a.raw, 0, 0, 0)
 	_, err = a.verify()
@@ -216,6 +216,55 @@ func TestSNPAccepted(t *testing.T) {
 	require.NoError(t, err)
 	vlek.list.RevokedCertificateEntries = []x509.RevocationListEntry{{SerialNumber: big.NewInt(99), RevocationTime: start()}}
 	requireRefused(t, vlek.attempt(), quote.CheckRevocation)
+}
+
+// TestSNPFamilies: security versions are compared with those of the same family only.
+func TestSNPFamilies(t *testing.T) {
+	c := newChip(t)
+	tmpl := *c.ark
+	tmpl.Subject, tmpl.SubjectKeyId, tmpl.SerialNumber = amd("ARK-Genoa"), nil, big.NewInt(3)
+	genoa := c.issue(&tmpl, &tmpl, &c.arkKey.PublicKey, c.arkKey)
+	a := c.attempt()
+	a.policy.Roots = append(a.policy.Roots, genoa)
+	require.Contains(t, requireRefused(t, a, quote.CheckPolicy).Reason, "product is missing")
+
+	a.policy.Guests[0].Product = "Milan"
+	other := a.policy.Guests[0]
+	other.Product, other.MinTCB.SNP = "Genoa", 200
+	a.policy.Guests = []quote.GuestRule{other, a.policy.Guests[0]}
+	v, err := a.verify()
+	require.NoError(t, err)
+	require.Equal(t, quote.StatusUpToDate, v.Status)
+	a.policy.Guests[1].MinTCB.SNP++
+	requireRefused(t, a, quote.CheckTCBStatus)
+	again, err := quote.ParsePolicy(a.policy.JSON())
+	require.NoError(t, err)
+	require.Equal(t, a.policy.Guests, again.Guests)
+}
+
+// TestSNPPrivilege: a policy may allow a level below the highest, up to one.
+func TestSNPPrivilege(t *testing.T) {
+	c := newChip(t)
+	c.report[0x30] = 2
+	a := c.attempt()
+	a.policy.Guests[0].MaxVMPL = 2
+	v, err := a.verify()
+	require.NoError(t, err)
+	require.Contains(t, v.Passed, quote.CheckVMPL)
+	again, err := quote.ParsePolicy(a.policy.JSON())
+	require.NoError(t, err)
+	require.Equal(t, a.policy.Guests, again.Guests)
+}
+
+// TestSNPTellsWhatHasNoEffect: in a policy for several makers the rules that are Intel's alone are no surprise.
+func TestSNPTellsWhatHasNoEffect(t *testing.T) {
+	a := newChip(t).attempt()
+	a.policy.Roots = append(a.policy.Roots, intelRoots(t)...)
+	a.policy.Measurements = [][32]byte{{1}}
+	a.policy.Advisories, a.policy.MaxCollateralAge, a.policy.MinTCBEvaluation = []string{}, time.Hour, 17
+	v, err := a.verify()
+	require.NoError(t, err)
+	require.Equal(t, []string{"advisories", "max_collateral_age", "min_tcb_evaluation_number"}, v.Unchecked)
 }
 
 // snpFaults are wrong in one thing each.
@@ -291,6 +340,14 @@ func snpFaults(t *testing.T) map[string]struct {
 		}, nil},
 		"list too old":      {quote.CheckCollateralAge, nil, func(a *attempt) { a.policy.MaxRootCRLAge = time.Minute }},
 		"another guest":     {quote.CheckMeasurement, nil, func(a *attempt) { a.policy.Guests[0].Measurement[0] = 1 }},
+		"VMPL 1":            {quote.CheckVMPL, func(c *chip) { c.report[0x30] = 1 }, nil},
+		"VMPL 3":            {quote.CheckVMPL, func(c *chip) { c.report[0x30] = 3 }, func(a *attempt) { a.policy.Guests[0].MaxVMPL = 2 }},
+		"another family":    {quote.CheckMeasurement, nil, func(a *attempt) { a.policy.Guests[0].Product = "Genoa" }},
+		"VMPL beyond":       {quote.CheckPolicy, nil, func(a *attempt) { a.policy.Guests[0].MaxVMPL = 4 }},
+		"rated twice":       {quote.CheckPolicy, nil, func(a *attempt) { a.policy.Guests = append(a.policy.Guests, a.policy.Guests[0]) }},
+		"age of nothing":    {quote.CheckPolicy, nil, func(a *attempt) { a.policy.MaxCollateralAge = time.Hour }},
+		"advisories":        {quote.CheckPolicy, nil, func(a *attempt) { a.policy.Advisories = []string{} }},
+		"evaluation":        {quote.CheckPolicy, nil, func(a *attempt) { a.policy.MinTCBEvaluation = 1 }},
 		"old platform":      {quote.CheckTCBStatus, nil, func(a *attempt) { a.policy.Guests[0].MinTCB.SNP++ }},
 		"another platform":  {quote.CheckPlatform, nil, func(a *attempt) { a.policy.Platforms = [][]byte{make([]byte, 64)} }},
 		"other report data": {quote.CheckReportData, nil, func(a *attempt) { a.reportData[63] ^= 1 }},

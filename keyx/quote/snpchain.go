@@ -168,10 +168,17 @@ func (c *snpCollateral) product() (string, error) {
 	return name, nil
 }
 
-func (c *snpCollateral) turin() bool {
+// family is the product without its stepping, such as "Milan"; "" if it names none.
+func (c *snpCollateral) family() string {
 	name, err := c.product()
-	return err == nil && strings.HasPrefix(name, "Turin")
+	if err != nil {
+		return ""
+	}
+	family, _, _ := strings.Cut(name, "-")
+	return family
 }
+
+func (c *snpCollateral) turin() bool { return strings.HasPrefix(c.family(), "Turin") }
 
 // version reads one security version.
 func (c *snpCollateral) version(arc int) (uint8, error) {

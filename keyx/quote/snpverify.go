@@ -21,6 +21,7 @@ type snpState struct {
 // openSNP reads the report and tells what it claims.
 func (s *verification) openSNP() *Refusal {
 	s.verdict.TEE = TEESNP
+	s.verdict.Unchecked = append(s.verdict.Unchecked, s.policy.withoutEffectOnSNP()...)
 	if len(s.evidence.Quote) >= SNPReportBytes {
 		s.snp.report = SNPReport(s.evidence.Quote)
 		s.snp.fields = s.snp.report.Fields()
@@ -69,17 +70,16 @@ func (s *verification) describeSNP() {
 // rateSNP rates by the policy's own minimum for this guest: AMD publishes none.
 func (s *verification) rateSNP() {
 	tcb := decodeTCB(s.snp.fields.TCB, s.snp.collateral.turin())
-	for _, rule := range s.policy.Guests {
-		if rule.Measurement != s.snp.fields.Measurement {
-			continue
-		}
-		v := s.verdict
-		v.PlatformStatus = StatusOutOfDate
-		if tcb.reaches(rule.MinTCB) {
-			v.PlatformStatus = StatusUpToDate
-		}
-		v.Status = v.PlatformStatus
+	rule := s.policy.guest(s.snp.fields.Measurement, s.snp.collateral.family())
+	if rule == nil {
+		return
 	}
+	v := s.verdict
+	v.PlatformStatus = StatusOutOfDate
+	if tcb.reaches(rule.MinTCB) {
+		v.PlatformStatus = StatusUpToDate
+	}
+	v.Status = v.PlatformStatus
 }
 
 // snpSteps are all checks of an SEV-SNP report, in order.
@@ -116,6 +116,7 @@ func snpSteps() []step {
 		{check: CheckRevocation, run: (*verification).checkSNPRevocation},
 		{check: CheckCollateralAge, run: func(s *verification) *Refusal { return s.checkMaxAge(s.snpList()) }},
 		{check: CheckMeasurement, run: (*verification).checkGuest, moot: untargeted},
+		{check: CheckVMPL, run: (*verification).checkVMPL, moot: untargeted},
 		{check: CheckTCBStatus, run: (*verification).checkStatus},
 		{check: CheckPlatform, run: (*verification).checkPlatform},
 		{check: CheckReportData, run: (*verification).checkReportData, moot: unbound},
@@ -148,13 +149,32 @@ func (s *verification) checkSNPRevocation() *Refusal {
 }
 
 func (s *verification) checkGuest() *Refusal {
+	measurement := s.snp.fields.Measurement
+	if s.policy.guest(measurement, s.snp.collateral.family()) != nil {
+		return nil
+	}
 	for _, rule := range s.policy.Guests {
-		if rule.Measurement == s.snp.fields.Measurement {
-			return nil
+		if rule.Measurement == measurement {
+			return &Refusal{
+				Reason: fmt.Sprintf("the policy names guest %x on other products than %q", measurement, s.snp.collateral.family()),
+				Remedy: "decide which versions of this product are good, and name them in a rule of their own (min_tcb with product)",
+			}
 		}
 	}
 	return &Refusal{
-		Reason: fmt.Sprintf("the policy names no SEV-SNP guest of measurement %x", s.snp.fields.Measurement),
+		Reason: fmt.Sprintf("the policy names no SEV-SNP guest of measurement %x", measurement),
 		Remedy: remedyMeasurement,
+	}
+}
+
+// checkVMPL: nobody less privileged than the policy allows asked for the report.
+func (s *verification) checkVMPL() *Refusal {
+	rule := s.policy.guest(s.snp.fields.Measurement, s.snp.collateral.family())
+	if rule != nil && s.snp.fields.VMPL <= rule.MaxVMPL {
+		return nil
+	}
+	return &Refusal{
+		Reason: fmt.Sprintf("the report was asked for at privilege level (VMPL) %d, which the policy does not allow", s.snp.fields.VMPL),
+		Remedy: "let enclaved ask at level 0; only where something measured with the guest, as an SVSM, runs above it, raise max_vmpl in the policy",
 	}
 }

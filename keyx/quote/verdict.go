@@ -81,6 +81,9 @@ const (
 	// CheckReportTCB: an SEV-SNP report's versions and chip are those of the key's
 	// certificate.
 	CheckReportTCB = "report-tcb"
+	// CheckVMPL: nobody less privileged than the policy allows asked for an SEV-SNP
+	// report.
+	CheckVMPL = "vmpl"
 	// CheckMigration: nobody may move the TD's or guest's memory elsewhere.
 	CheckMigration = "migration"
 	// CheckMeasurement: the policy names the measurement, or signer, product
@@ -157,7 +160,8 @@ type Verdict struct {
 	ValidUntil time.Time
 	// Passed lists the codes of the checks that passed, in order.
 	Passed []string
-	// Unchecked names what was not compared (UncheckedReportData, ...).
+	// Unchecked names what was not compared (UncheckedReportData, ...), among it the
+	// members of the policy that have no effect on this kind of evidence.
 	Unchecked []string
 	// Check, Reason and Remedy repeat the Refusal; empty when accepted.
 	Check, Reason, Remedy string
