@@ -22,20 +22,21 @@ type origin struct {
 	Go      string `json:"go"`
 	Clocks  string `json:"clocks"`
 	Process string `json:"process"`
+	EPC     string `json:"epc"` // of side paged; empty: it was left out
 }
 
 // clocks says which clock times what.
 const clocks = "cpu_ns: CLOCK_THREAD_CPUTIME_ID of the measuring thread for plain and core, CLOCK_PROCESS_CPUTIME_ID of enclaved " +
-	"(user and kernel) for process; wall_ns: the monotonic clock, from handing a batch over to the last frame of its answer"
+	"(user and kernel) for process, of enclaved and its pager for paged; wall_ns: the monotonic clock, from handing a batch over to the last frame of its answer"
 
 // boundary says what is not measured.
 const boundary = "an ordinary process in its sandbox behind a unix socket, one batch in flight; not an SGX enclave, whose ecalls cost " +
 	"something else and whose memory is encrypted"
 
-func about(ctx context.Context) origin {
+func about(ctx context.Context, epc string) origin {
 	return origin{
 		Commit: commit(ctx), Date: time.Now().UTC().Format(time.DateOnly), CPU: processor(), Cores: runtime.NumCPU(),
-		Kernel: firstLine("/proc/sys/kernel/osrelease"), Go: runtime.Version(), Clocks: clocks, Process: boundary,
+		Kernel: firstLine("/proc/sys/kernel/osrelease"), Go: runtime.Version(), Clocks: clocks, Process: boundary, EPC: epc,
 	}
 }
 

@@ -25,6 +25,7 @@ import (
 	"github.com/scbr/scbr/bench/boundarybench/measure"
 	"github.com/scbr/scbr/bench/trial"
 	"github.com/scbr/scbr/bench/workload"
+	"github.com/scbr/scbr/enclave/epc/pager"
 )
 
 const (
@@ -44,6 +45,9 @@ const (
 	maxPasses   = 1001
 )
 
+// noEPC leaves out the side that pages.
+const noEPC = "none"
+
 // Errors of the command line.
 var (
 	errArguments = errors.New("takes flags only: --help lists them")
@@ -55,6 +59,7 @@ var (
 type options struct {
 	json      bool
 	out, bin  string
+	epc       string
 	passes    int
 	sizes     []int
 	workloads []string
@@ -74,6 +79,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.BoolVar(&o.json, "json", false, "print one JSON object on stdout instead of the table")
 	fs.StringVar(&o.out, "out", "", "`FOLDER` for boundary.csv, boundary.json and a figure of each workload as SVG and PNG")
 	fs.StringVar(&o.bin, "bin", "", "`FOLDER` with an enclaved built before (default: build it)")
+	fs.StringVar(&o.epc, "epc", "8MiB", "size of the simulated EPC of side paged; none leaves it out")
 	quick := fs.Bool("quick", false, "small sizes and few passes, within a minute: "+quickSizes)
 	sizes := fs.String("sizes", defaultSizes, fmt.Sprintf("comma-separated `NUMBERS` of subscriptions, each 1 to %d", measure.MaxSubscriptions))
 	names := fs.String("workloads", defaultWorkloads, "comma-separated `NAMES`")
@@ -151,7 +157,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // perform measures every cell; what is printed and written is whole or not there.
 func perform(ctx context.Context, o options, stdout, stderr io.Writer) error {
-	r := report{About: about(ctx)}
+	if err := pager.Supported(); err != nil && o.epc != noEPC {
+		_, _ = fmt.Fprintln(stderr, "without side paged:", err)
+		o.epc = noEPC
+	}
+	if o.epc == noEPC {
+		o.epc = ""
+	}
+	r := report{About: about(ctx, o.epc)}
 	if o.bin == "" {
 		dir, err := os.MkdirTemp("", "boundarybench")
 		if err != nil {
@@ -167,7 +180,7 @@ func perform(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	for _, name := range o.workloads {
 		for _, n := range o.sizes {
 			rows, err := measure.Run(ctx, measure.Config{
-				Workload: name, Subscriptions: n, Bin: o.bin, Passes: o.passes,
+				Workload: name, Subscriptions: n, Bin: o.bin, Passes: o.passes, EPC: o.epc,
 				Progress: func(what string) { _, _ = fmt.Fprintf(stderr, "%s, %d subscriptions: %s ...\n", name, n, what) },
 			})
 			if err != nil {

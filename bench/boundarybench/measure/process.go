@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/scbr/scbr/client"
 	"github.com/scbr/scbr/enclave/abi"
 	"github.com/scbr/scbr/enclave/devinit"
+	"github.com/scbr/scbr/enclave/epc/pager"
 )
 
 const (
@@ -22,6 +24,8 @@ const (
 	stopPatience = 10 * time.Second
 	// socketBuffer holds the largest batch, so that host and enclave do not take turns within one.
 	socketBuffer = 4 << 20
+	// pagedBudget is more than any store here: what does not fit the simulated EPC is paged.
+	pagedBudget = "1GiB"
 )
 
 func platformOf(dir string) string { return filepath.Join(dir, devinit.PlatformDir) }
@@ -31,13 +35,15 @@ type process struct {
 	cmd  *exec.Cmd
 	conn *net.UnixConn
 	said *bytes.Buffer
-	clk  clock
-	buf  []byte // what was read
-	held int    // so much of it is not yet a whole frame
+	clk  []clock   // of all processes that do its work
+	side *exec.Cmd // the pager of a simulated EPC; nil: there is none
+	buf  []byte    // what was read
+	held int       // so much of it is not yet a whole frame
 }
 
-// newProcess starts the enclaved in folder bin, with its files in dir, and returns what a client of it needs.
-func newProcess(ctx context.Context, bin, dir string) (*process, client.Config, error) {
+// newProcess starts the enclaved in folder bin, with its files in dir, and returns what a client of it needs. With a size of a simulated
+// EPC its store lies there.
+func newProcess(ctx context.Context, bin, dir, size string) (*process, client.Config, error) {
 	exe, dev, socket := filepath.Join(bin, "enclaved"), filepath.Join(dir, "dev"), filepath.Join(dir, "s")
 	if out, err := exec.CommandContext(ctx, exe, "dev-init", dev).CombinedOutput(); err != nil { // #nosec G204 -- the binary just built
 		return nil, client.Config{}, fmt.Errorf("enclaved dev-init: %w\n%s", err, out)
@@ -55,13 +61,40 @@ func newProcess(ctx context.Context, bin, dir string) (*process, client.Config, 
 	p.cmd = exec.CommandContext(ctx, exe, "run", "--socket", socket, "--domain", filepath.Join(dev, devinit.DomainFile), // #nosec G204 -- as above
 		"--platform", platformOf(dev), "--router", cfg.Router)
 	p.cmd.Stderr = p.said
+	if size != "" {
+		if err := p.startPager(ctx, exe, size); err != nil {
+			return nil, cfg, err
+		}
+	}
 	if err := p.cmd.Start(); err != nil {
 		return nil, cfg, err
+	}
+	for _, f := range p.cmd.ExtraFiles {
+		_ = f.Close() // the enclave's own keeps the pager alive
 	}
 	if err := p.greet(l); err != nil {
 		return nil, cfg, errors.Join(err, p.close())
 	}
 	return p, cfg, nil
+}
+
+// startPager starts the process that serves the enclave's pages, and tells the enclave of it.
+func (p *process) startPager(ctx context.Context, exe, size string) error {
+	ours, theirs, err := pager.Pair()
+	if err != nil {
+		return err
+	}
+	p.side = exec.CommandContext(ctx, exe, "epc-pager", "--epc-sim", size) // #nosec G204 -- the binary just built
+	p.side.ExtraFiles = []*os.File{theirs}
+	err = p.side.Start()
+	_ = theirs.Close()
+	if err != nil {
+		_ = ours.Close()
+		return err
+	}
+	p.cmd.Args = append(p.cmd.Args, "--epc-sim", size, "--epc-budget", pagedBudget)
+	p.cmd.ExtraFiles = []*os.File{ours}
+	return nil
 }
 
 // greet waits for the enclave's first frame.
@@ -75,8 +108,15 @@ func (p *process) greet(l *net.UnixListener) (err error) {
 	if err := errors.Join(p.conn.SetWriteBuffer(socketBuffer), p.conn.SetReadBuffer(socketBuffer)); err != nil {
 		return err
 	}
-	if p.clk, err = clockOf(p.cmd.Process.Pid); err != nil {
-		return err
+	for _, cmd := range []*exec.Cmd{p.cmd, p.side} {
+		if cmd == nil {
+			continue
+		}
+		c, err := clockOf(cmd.Process.Pid)
+		if err != nil {
+			return err
+		}
+		p.clk = append(p.clk, c)
 	}
 	return p.exchange(nil, func(f *abi.Frame) (bool, error) { return f.Type == abi.Statement, nil })
 }
@@ -108,7 +148,12 @@ func (p *process) exchange(in []byte, take taker) error {
 	}
 }
 
-func (p *process) cpu() time.Duration { return p.clk.now() }
+func (p *process) cpu() (all time.Duration) {
+	for _, c := range p.clk {
+		all += c.now()
+	}
+	return all
+}
 
 // close ends the process by hanging up, which it takes for the ordinary end.
 func (p *process) close() error {
@@ -117,6 +162,9 @@ func (p *process) close() error {
 	}
 	timer := time.AfterFunc(stopPatience, func() { _ = p.cmd.Process.Kill() })
 	defer timer.Stop()
+	if p.side != nil {
+		defer p.side.Wait() //nolint:errcheck // it ends with its enclave
+	}
 	if err := p.cmd.Wait(); err != nil {
 		return fmt.Errorf("enclaved: %w\n%s", err, p.said)
 	}

@@ -12,7 +12,7 @@ type Row struct {
 	Subscriptions     int      `json:"subscriptions"`
 	Side              string   `json:"side"`
 	Batch             int      `json:"batch"`   // publications in a frame; 0: events one by one
-	CPUNs             float64  `json:"cpu_ns"`  // processor time of the measuring thread, or of the enclaved process
+	CPUNs             float64  `json:"cpu_ns"`  // processor time of the measuring thread, or of the enclaved process and its pager
 	WallNs            float64  `json:"wall_ns"` // from the first byte handed over to the last answer read
 	CPURatio          float64  `json:"cpu_ratio"`
 	WallRatio         float64  `json:"wall_ratio"`

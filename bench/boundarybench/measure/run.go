@@ -22,6 +22,7 @@ type Config struct {
 	Subscriptions int    // 1..MaxSubscriptions
 	Bin           string // folder with enclaved
 	Passes        int    // of each side; at least 1, better odd
+	EPC           string // size of the simulated EPC of side paged, such as 8MiB; empty: that side is left out
 	// Progress is told what begins; nil is nobody.
 	Progress func(what string)
 }
@@ -36,10 +37,11 @@ type bench struct {
 	store *matcher.Store
 	core  *party
 	proc  *party
+	paged *party
 	peers []peer
 }
 
-// Run measures a cell: the matcher alone, then core and process with each size of batch. It locks the calling goroutine to its thread.
+// Run measures a cell: the matcher alone, then core, process and paged with each size of batch. It locks the calling goroutine to its thread.
 func Run(ctx context.Context, cfg Config) (rows []Row, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -101,13 +103,24 @@ func (b *bench) start(ctx context.Context, dir string) (err error) {
 	if b.core, err = newParty(in, cfg); err != nil {
 		return err
 	}
-	p, cfg, err := newProcess(ctx, b.Bin, dir)
-	if err != nil {
+	if b.proc, err = b.startProcess(ctx, dir, ""); err != nil || b.EPC == "" {
 		return err
 	}
-	b.peers = append(b.peers, p)
-	b.proc, err = newParty(p, cfg)
+	paged := filepath.Join(dir, "paged")
+	if err := os.Mkdir(paged, 0o700); err != nil {
+		return err
+	}
+	b.paged, err = b.startProcess(ctx, paged, b.EPC)
 	return err
+}
+
+func (b *bench) startProcess(ctx context.Context, dir, size string) (*party, error) {
+	p, cfg, err := newProcess(ctx, b.Bin, dir, size)
+	if err != nil {
+		return nil, err
+	}
+	b.peers = append(b.peers, p)
+	return newParty(p, cfg)
 }
 
 func (b *bench) close() {
@@ -133,6 +146,9 @@ func (b *bench) fill() error {
 		if err := b.core.subscribe(first, filters); err != nil {
 			return err
 		}
-		return b.proc.subscribe(first, filters)
+		if err := b.proc.subscribe(first, filters); err != nil || b.paged == nil {
+			return err
+		}
+		return b.paged.subscribe(first, filters)
 	})
 }

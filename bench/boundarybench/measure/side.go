@@ -14,6 +14,7 @@ const (
 	Plain   = "plain"   // matcher.Store.Match on decoded events
 	Core    = "core"    // enclave.Core.StepTo on sealed batches, in this process
 	Process = "process" // enclaved behind its socket, one batch at a time
+	Paged   = "paged"   // the same with its store in a simulated EPC
 )
 
 // plainRounds are in one pass over the events: one alone is too short for its clock.
@@ -42,7 +43,10 @@ func (b *bench) sides() []side {
 	for _, p := range []struct {
 		kind  string
 		party *party
-	}{{Core, b.core}, {Process, b.proc}} {
+	}{{Core, b.core}, {Process, b.proc}, {Paged, b.paged}} {
+		if p.party == nil {
+			continue
+		}
 		for _, n := range batches() {
 			all = append(all, side{b, p.party, p.kind, n})
 		}
