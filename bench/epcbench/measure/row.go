@@ -51,18 +51,19 @@ type Row struct {
 	PagesPerEvent   *float64 `json:"pages_per_event"`        // distinct ones touched; null: not counted
 	MatchesPerEvent float64  `json:"matches_per_event"`      // 0 of registrations
 	Events          int      `json:"events"`                 // in each pass
-	// AssumedSlowdown is Slowdown if a fault cost AssumedCostUs instead of
-	// FaultCostUs: null unless asked for, and never measured.
+	// AssumedSlowdown is what Slowdown would be if a fault cost AssumedCostUs: null
+	// unless asked for, and never measured.
 	AssumedCostUs   *float64 `json:"assumed_fault_cost_us"`
 	AssumedSlowdown *float64 `json:"assumed_slowdown"`
 }
 
 const nsPerUs = 1000
 
-// assume works out what a fault of another cost would make of a row.
+// assume works out what a fault of another cost would make of a row: the time without
+// a limit, and that for each fault. What a fault cost here is left out of it, because
+// it differs with what else the machine does.
 func (r *Row) assume(costUs float64) {
-	ns := r.NsPerEvent + r.FaultsPerEvent*(costUs-r.FaultCostUs)*nsPerUs
-	slowdown := rounded(max(ns/r.UnlimitedNs, 1))
+	slowdown := rounded(1 + r.FaultsPerEvent*costUs*nsPerUs/r.UnlimitedNs)
 	r.AssumedCostUs, r.AssumedSlowdown = &costUs, &slowdown
 }
 
