@@ -79,13 +79,13 @@ func (t *target) timed(p pass, atLeast time.Duration) (ns, faults float64, err e
 
 // match measures Match of batches with one size of the EPC.
 func (s *series) match(epc int64, batch int) (*Row, error) {
-	n, err := s.pilot(epc, batch)
+	n, times, err := s.pilot(epc, batch)
 	if err != nil {
 		return nil, err
 	}
 	all := make([]timing, 0, rounds)
-	found, times := 0, 0
-	for round := range rounds {
+	found, matched := 0, 0
+	for round := range times {
 		var in, out int
 		p := s.feed.window(probes+round*n, n)
 		limited, unlimited := matching(p, batch, &in), matching(p, batch, &out)
@@ -97,11 +97,11 @@ func (s *series) match(epc int64, batch int) (*Row, error) {
 			return nil, fmt.Errorf("%w: %d matches with a limit, %d without", ErrMismatch, in, out)
 		}
 		all = append(all, t)
-		found, times = found+in, times+len(p)
+		found, matched = found+in, matched+len(p)
 	}
 	row := s.row(all, epc)
 	row.Access, row.Batch, row.PagesPerEvent = Match, batch, s.pages
-	row.MatchesPerEvent = rounded(float64(found) / float64(times))
+	row.MatchesPerEvent = rounded(float64(found) / float64(matched))
 	return row, nil
 }
 
@@ -180,13 +180,14 @@ func (s *series) warmTrace(from int, epc int64) func(store) error {
 	}
 }
 
-// pilot says how many events go into a pass.
-func (s *series) pilot(epc int64, batch int) (int, error) {
+// pilot says how many events go into a pass, and how many passes there are: one where
+// an event alone takes longer, because it is thousands of faults that differ little.
+func (s *series) pilot(epc int64, batch int) (n, times int, err error) {
 	if s.Events > 0 {
-		return min(s.Events, events/(rounds+1)), nil
+		return min(s.Events, events/(rounds+1)), rounds, nil
 	}
 	if err := s.t.limit(epc); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	s.warm(s.t, 0, epc, 1)
 	begin, done := time.Now(), 0
@@ -194,9 +195,12 @@ func (s *series) pilot(epc int64, batch int) (int, error) {
 		s.t.store.match(s.feed.window(done, 1), ignore)
 		done++
 	}
-	n := int(float64(s.Pass) / float64(time.Since(begin)) * float64(done))
-	n = min(max(n, minEvents), max(maxEvents, batch), events/(rounds+1))
-	return max(n/batch, 1) * batch, nil
+	each := time.Since(begin) / time.Duration(done)
+	if each > s.Pass {
+		return minEvents, 1, nil
+	}
+	n = min(max(int(s.Pass/max(each, 1)), minEvents), max(maxEvents, batch), events/(rounds+1))
+	return max(n/batch, 1) * batch, rounds, nil
 }
 
 // row is what passes came to, by their medians.
