@@ -12,6 +12,10 @@ import (
 	"github.com/scbr/scbr/matcher/matchtest"
 )
 
+// batchTags lets a batch be as large as it may: 2,000 matches for each of
+// matcher.MaxBatch events, 64 MiB of answers beside the store.
+const batchTags = 8 << 20
+
 // target is a store being measured.
 type target struct {
 	store   store
@@ -67,7 +71,7 @@ func (s *Session) newSpilling(budget int64) (*target, error) {
 		err = t.region.Limit(int(budget / pageBytes))
 	}
 	if err == nil {
-		t.spilled, err = matcher.New(t.mem, matcher.Config{Seed: workload.DefaultSeed, Spill: true})
+		t.spilled, err = matcher.New(t.mem, matcher.Config{Seed: workload.DefaultSeed, Spill: true, BatchTags: batchTags})
 	}
 	if err != nil {
 		return nil, errors.Join(err, t.close())
