@@ -20,6 +20,9 @@ type Report struct {
 	// BytesPerSubscription is the store's size, which the enclave tells in steps of 64 KiB, shared out: only
 	// with many subscriptions does it say something about one.
 	BytesPerSubscription float64 `json:"bytes_per_subscription"`
+	// StoreBytes and HeapBytes are what the enclave's store and its Go runtime hold once all have subscribed.
+	StoreBytes float64 `json:"store_bytes"`
+	HeapBytes  float64 `json:"heap_bytes"`
 	// Announced is how many of the missing pairs lie inside a window, of their subscriber, in which the SDK said that deliveries may be
 	// lost: from the last confirmed sequence to the acknowledged re-subscription, or between the deliveries around a counted loss.
 	Announced       int    `json:"announced_lost"`
@@ -39,6 +42,8 @@ type Report struct {
 	Host       HostView       `json:"-"`
 	Subscriber SubscriberView `json:"-"`
 }
+
+const mib = 1 << 20
 
 // Latency is the time from the call of Publish to the opened delivery, in microseconds.
 type Latency struct {
@@ -108,6 +113,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 	}
 	row("delivery latency p50 / p99", "%d / %d us%s", r.Latency.P50, r.Latency.P99, r.latencyNote())
 	row("bytes per subscription", "%.0f (enclave's store, which it reports in steps)", r.BytesPerSubscription)
+	row("enclave's store / Go runtime", "%.1f / %.1f MiB", r.StoreBytes/mib, r.HeapBytes/mib)
 	if r.simulated {
 		row("EPC faults / evictions", "%d / %d", r.EPCFaults, r.EPCEvictions)
 	}

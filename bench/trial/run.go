@@ -83,6 +83,7 @@ type run struct {
 	assault  *assault
 
 	storeBytes float64
+	heapBytes  float64
 }
 
 // Run registers the workload's subscriptions at the system, publishes its events and judges what arrives.
@@ -155,6 +156,7 @@ func (r *run) measure(ctx context.Context) (*Report, error) {
 	}
 	rep.Host = host
 	rep.BytesPerSubscription = r.storeBytes / float64(rep.Subscriptions)
+	rep.StoreBytes, rep.HeapBytes = r.storeBytes, r.heapBytes
 	return rep, errors.Join(errs...) // what ended a collector early explains the pairs it misses
 }
 
@@ -183,7 +185,10 @@ func (r *run) subscribe(ctx context.Context) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	r.storeBytes, err = r.sys.storeBytes(ctx, len(r.w.Subscriptions)+len(r.subs))
+	if r.storeBytes, err = r.sys.storeBytes(ctx, len(r.w.Subscriptions)+len(r.subs)); err != nil {
+		return err
+	}
+	r.heapBytes, err = r.sys.Gauge(ctx, "scbr_enclave_heap_bytes")
 	return err
 }
 
