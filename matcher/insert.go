@@ -182,7 +182,7 @@ func (s *Store) replicate(best *part, c *filter.Constraint, name uint32) bool {
 
 func (s *Store) insertParts(tag uint64) (uint32, error) {
 	parts := s.work.parts
-	h, err := s.newID(&s.handles)
+	h, err := s.newHandle(tag)
 	if err != nil {
 		return 0, err
 	}

@@ -86,6 +86,7 @@ type Store struct {
 	a        arena
 	hash     hasher
 	handles  ids
+	runs     [handleRuns]run
 	blocks   ids
 	pages    ids
 	clusters ids

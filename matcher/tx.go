@@ -23,6 +23,8 @@ type tx struct {
 	dropped []uint32 // replaced here, visible to readers
 	undo    []change
 	ids     [idTables]idState
+	run     run // of handles, before
+	runAt   uint32
 	root    root
 	op      string
 	frugal  bool // nothing is made that is not needed
@@ -175,6 +177,7 @@ func (s *Store) begin(op string) {
 	for i, t := range s.tables() {
 		s.tx.ids[i] = t.idState
 	}
+	s.tx.run = s.runs[s.tx.runAt]
 }
 
 func (s *Store) tables() [idTables]*ids {
@@ -232,6 +235,7 @@ func (s *Store) abandon() {
 	for i, t := range s.tables() {
 		t.idState = s.tx.ids[i]
 	}
+	s.runs[s.tx.runAt] = s.tx.run
 	s.end()
 }
 

@@ -45,6 +45,10 @@ func main() {
 	os.Exit(run(ctx))
 }
 
+// eachSubscriber is how many subscriptions a session is given at most: fewer than a grant allows, whose
+// share is not quite even.
+const eachSubscriber = 60_000
+
 var errGenerated = errors.New("--generate excludes --subs and --pubs")
 
 var errBothKilled = errors.New("--kill-enclave and --kill-router exclude each other: killing the router ends the enclave as well")
@@ -103,6 +107,7 @@ func run(ctx context.Context) int {
 		return exitUsage
 	}
 	o.trial.Progress = progress(len(w.Events))
+	o.trial.Subscribers = max(o.trial.Subscribers, len(w.Subscriptions)/eachSubscriber+1)
 	rep, err := trial.Whole(ctx, o.bin, w, o.trial, func(line string) { fmt.Fprintln(os.Stderr, line) })
 	if rep != nil {
 		write := rep.WriteTable
