@@ -18,7 +18,7 @@ const (
 	openBytes    = 24 << 10
 	crowdedBytes = 48 << 10
 	// trimPages is how much unused memory at its end a zone keeps, and scarcePages
-	// where an eighth of the budget is left, or zones spill: giving memory back and taking it again costs
+	// where a quarter of the budget is left, or zones spill: giving memory back and taking it again costs
 	// more than most insertions.
 	trimPages   = 8
 	scarcePages = 1
@@ -202,7 +202,7 @@ func (a *arena) freeInZone(id, p uint32, of class) {
 // trim gives back what a zone does not use at its end.
 func (a *arena) trim(h *zone) {
 	keep := uint32(trimPages)
-	if budget := budgetOf(a.mem, len(a.b)); a.zones.out != nil || int64(a.granted) > budget-budget/8 {
+	if budget := budgetOf(a.mem, len(a.b)); a.zones.out != nil || int64(a.granted) > budget-budget/4 {
 		keep = scarcePages
 	}
 	if need := pagesOf(h.end + slackWords); need+keep*pageWords < h.committed {

@@ -25,6 +25,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"time"
 
 	"github.com/scbr/scbr/enclave/daemon"
@@ -48,6 +49,10 @@ const (
 	exitPager   = pager.ExitLost // the pager of a simulated EPC, or the process it serves, is gone
 	exitSealed  = 11             // a page outside a simulated EPC was changed, or is not the latest
 )
+
+// gcPercent is half of what is usual: the heap lies in protected memory as well, and
+// what is allocated for each message is little.
+const gcPercent = 50
 
 // name is what the process is called, also after it has started again.
 const name = "enclaved"
@@ -83,7 +88,8 @@ environment is dropped at the start; a Go runtime that dies exits with 2, mute.
 
 func main() {
 	closed := sandbox.CloseMemory() // first of all: see the package comment
-	runtime.GOMAXPROCS(1)           // one loop; a second thread would only take the host's core
+	debug.SetGCPercent(gcPercent)
+	runtime.GOMAXPROCS(1) // one loop; a second thread would only take the host's core
 	stderr, err := os.Stderr, startAgain()
 	if err == nil {
 		stderr, err = muteRuntime()
