@@ -59,13 +59,20 @@ func wideEvent(t *testing.T, r *rand.Rand) filter.Event {
 // their bounds, always gives the linear scan's answers; with a reader nothing is
 // changed in place; where memory is short, pages are outside.
 func TestManyPages(t *testing.T) {
-	t.Run("alone", func(t *testing.T) { manyPages(t, newStore(t, 1<<22, Config{Seed: 9}), 12_000, 12, 10, 100, 4000) })
+	parts := []int{10, 100, 4000}
+	if testing.Short() {
+		parts = parts[:1]
+	}
+	t.Run("alone", func(t *testing.T) { manyPages(t, newStore(t, 1<<22, Config{Seed: 9}), 12_000, 12, parts...) })
 	t.Run("watched", func(t *testing.T) {
 		s := newStore(t, 1<<22, Config{Seed: 9})
 		defer s.NewReader().Close()
-		manyPages(t, s, 12_000, 12, 10, 100, 4000)
+		manyPages(t, s, 12_000, 12, parts...)
 	})
 	t.Run("spilling", func(t *testing.T) {
+		if testing.Short() {
+			t.Skip("-short: TestSpilling is the shorter one")
+		}
 		mem := matchtest.NewOutside(1<<22, 3200<<10, ErrBudget)
 		s, err := New(mem, Config{Seed: 9, Spill: true})
 		require.NoError(t, err)
