@@ -21,6 +21,9 @@ type waiting struct {
 
 // wait keeps a publication whose content key is known.
 func (c *Core) wait(s *session, h *message.Header, ref uint64) error {
+	if c.todo.waiting == nil {
+		c.todo.waiting = make([]waiting, 0, matcher.MaxBatch) // never moved: content keys would be left behind
+	}
 	at := len(c.todo.attrs)
 	c.todo.attrs = append(c.todo.attrs, h.Attrs...)
 	c.todo.waiting = append(c.todo.waiting, waiting{s, *h, at, len(c.todo.attrs), ref})

@@ -12,6 +12,9 @@ const (
 	MaxBatch = 4096
 	// defaultBatchTags is Config.BatchTags when that is 0: 8 MiB.
 	defaultBatchTags = 1 << 20
+	// maxVisits bounds the pages that the events of a batch are compared with: 2 MiB. A
+	// batch that would have more is made of fewer events.
+	maxVisits = 1 << 16
 	// firstBatch is how many events are taken together before it is known how much
 	// they match.
 	firstBatch = 64
@@ -54,8 +57,8 @@ type visit struct {
 
 // MatchBatch matches events 0 to n-1 and calls found for each, in this order, with the
 // tags of the subscriptions that match, valid during the call. event makes an event; it
-// is asked for each once or twice, and what it returned last has to stay as it was only
-// until it is asked again. found may change the Store: an event of the same batch may still
+// is asked for each once, and where parts of the Store are outside once more for each page
+// that may match; what it returned last has to stay as it was only until it is asked again. found may change the Store: an event of the same batch may still
 // be told of what was there when the batch began. Where a part of the Store is outside, each part is brought in
 // once for up to MaxBatch events rather than once for each. It is for the writer.
 func (s *Store) MatchBatch(n int, event func(i int) *filter.Event, found func(i int, tags []uint64)) {
@@ -63,8 +66,7 @@ func (s *Store) MatchBatch(n int, event func(i int) *filter.Event, found func(i 
 	for from := 0; from < n; {
 		to := min(n, from+b.size())
 		if s.a.zones.spilled > 0 && to-from > 1 && s.toucher == nil {
-			s.matchTogether(from, to, event, found)
-			from = to
+			from = s.matchTogether(from, to, event, found)
 			continue
 		}
 		b.dst = s.Match(event(from), b.dst[:0])
@@ -73,11 +75,17 @@ func (s *Store) MatchBatch(n int, event func(i int) *filter.Event, found func(i 
 	}
 }
 
-func (s *Store) matchTogether(from, to int, event func(i int) *filter.Event, found func(i int, tags []uint64)) {
+// matchTogether matches events from one on, up to another or as many as there is room
+// for, and returns the first that it did not.
+func (s *Store) matchTogether(from, to int, event func(i int) *filter.Event, found func(i int, tags []uint64)) int {
 	b, r := &s.work.batch, &s.own
 	root := s.rootAt(s.root.Load())
 	b.first, b.visits = b.first[:0], b.visits[:0]
 	for i := from; i < to; i++ {
+		if i > from && len(b.visits) > maxVisits {
+			to = i
+			break
+		}
 		b.first = append(b.first, uint32(len(b.visits)))
 		for _, page := range r.pagesFor(root, event(i)) {
 			b.visits = append(b.visits, visit{page: page, event: uint32(i)})
@@ -109,6 +117,7 @@ func (s *Store) matchTogether(from, to int, event func(i int) *filter.Event, fou
 	s.stats.MatchBlocks += r.blocks
 	s.stats.MatchTests += r.tests
 	r.blocks, r.tests = 0, 0
+	return to
 }
 
 // appendWholes appends the tag of each whole that was found, once.

@@ -2,6 +2,7 @@ package matcher
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 )
 
@@ -229,7 +230,7 @@ func (a *arena) evict() bool {
 
 func (a *arena) moveOut(id uint32, h *zone) {
 	if err := a.zones.out.Spill(id, a.bytes(h), h.dirty); err != nil {
-		panic(&Error{Op: "spill", Kind: Damaged, Err: err})
+		panic(fmt.Sprintf("matcher: a zone cannot be put outside: %v", err))
 	}
 	s, n := &a.zones.spill, len(a.bytes(h))
 	if h.dirty {

@@ -78,7 +78,8 @@ type Toucher interface {
 
 // Store holds subscriptions. All of it is in the Memory; the Go heap holds this
 // struct and scratch, whose size does not depend on the subscriptions, except
-// for a count for each owner where Config.MaxPerOwner is set.
+// for a hundred bytes for each zone, a thousandth of what is in it, and for a count
+// for each owner where Config.MaxPerOwner is set.
 //
 // A Store has one writer at a time, who may call everything. Others match
 // concurrently, each with a Reader of its own.

@@ -98,6 +98,9 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	if *quick && !given["passes"] {
 		o.passes = quickPasses
 	}
+	if o.epc != noEPC && !isSize(o.epc) {
+		return o, fmt.Errorf("%w: --epc takes a size from 1MiB to 1024MiB, or %s", errSize, noEPC)
+	}
 	if o.passes < 1 || o.passes > maxPasses {
 		return o, fmt.Errorf("%w: --passes takes 1 to %d", errPasses, maxPasses)
 	}
@@ -107,6 +110,13 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	}
 	o.workloads, err = parseWorkloads(*names)
 	return o, err
+}
+
+// isSize reports whether a size of a simulated EPC is one that enclaved takes, in whole MiB.
+func isSize(s string) bool {
+	n, ok := strings.CutSuffix(s, "MiB")
+	mib, err := strconv.Atoi(n)
+	return ok && err == nil && mib >= 1 && mib <= 1024
 }
 
 // parseSizes sorts, and drops repetitions.

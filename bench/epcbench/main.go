@@ -50,6 +50,12 @@ func run(args []string, stdout, stderr io.Writer) int {
 		_, _ = fmt.Fprintln(stderr, "epcbench:", err)
 		return exitUsage
 	}
+	if o.out != "" { // before hours of work, not after
+		if err := os.MkdirAll(o.out, dirMode); err != nil { // #nosec G301 -- results are for everybody
+			_, _ = fmt.Fprintln(stderr, "epcbench:", err)
+			return exitUsage
+		}
+	}
 	rows, err := perform(o, stderr)
 	if o.json {
 		err = errors.Join(err, json.NewEncoder(stdout).Encode(rows))

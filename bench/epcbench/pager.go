@@ -40,6 +40,11 @@ func startPager(policy epcmodel.Policy) func(size int) (measure.Region, error) {
 		if err != nil {
 			return nil, err
 		}
-		return pager.Start(exe, []string{pagerArgument, policy.String()}, size)
+		region, err := pager.Start(exe, []string{pagerArgument, policy.String()}, size)
+		if err != nil {
+			return nil, err
+		}
+		region.EndWith(os.Stderr) // what waits for a page of a pager that has gone would wait for ever
+		return region, nil
 	}
 }

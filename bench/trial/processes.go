@@ -304,8 +304,8 @@ func (s *System) Gauge(ctx context.Context, name string) (float64, error) {
 	return 0, fmt.Errorf("no metric %s", name)
 }
 
-// storeBytes waits until the enclave's statistics, which come every tick, show all subscriptions, and returns the size of its store, in
-// steps of abi.StoreStep.
+// storeBytes waits until the enclave's statistics, which come every tick, show all subscriptions, and returns the size of its store, what
+// it keeps outside included, in steps of abi.StoreStep.
 func (s *System) storeBytes(ctx context.Context, subscriptions int) (float64, error) {
 	ctx, cancel := context.WithTimeout(ctx, httpTimeout)
 	defer cancel()
@@ -315,7 +315,12 @@ func (s *System) storeBytes(ctx context.Context, subscriptions int) (float64, er
 			return 0, err
 		}
 		if int(n) >= subscriptions {
-			return s.Gauge(ctx, "scbr_enclave_store_bytes")
+			inside, err := s.Gauge(ctx, "scbr_enclave_store_bytes")
+			if err != nil {
+				return 0, err
+			}
+			outside, err := s.Gauge(ctx, "scbr_enclave_outside_bytes")
+			return inside + outside, err
 		}
 		select {
 		case <-time.After(pollInterval):

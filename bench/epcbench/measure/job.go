@@ -3,6 +3,8 @@ package measure
 import (
 	"fmt"
 	"slices"
+
+	"github.com/scbr/scbr/matcher"
 )
 
 // MiB is what "MB" means here.
@@ -10,12 +12,12 @@ const MiB = 1 << 20
 
 // Bounds of a job.
 const (
-	// MaxBytes is half of the address space that package matcher can use.
+	// MaxBytes is the address space that package matcher can use.
 	MaxBytes = 8 << 30
 	// MaxSubscriptions fits there at 128 bytes each.
 	MaxSubscriptions = 64_000_000
-	// MaxBatch is more events than anybody would hold back.
-	MaxBatch = 1 << 16
+	// MaxBatch is how many events package matcher takes together.
+	MaxBatch = matcher.MaxBatch
 	// MinEPC leaves room for the empty store and what one event touches.
 	MinEPC = 1 << 20
 )

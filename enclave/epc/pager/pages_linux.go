@@ -242,10 +242,10 @@ func (p *pages) discard(from, n uint32) error {
 			p.unlink(page)
 			p.resident--
 		}
-		if e.state != never {
+		if e.state == sealed {
 			clear(p.slot(page))
-			*e = entry{version: e.version}
 		}
+		*e = entry{version: e.version}
 	}
 	if n == 0 {
 		return nil

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -191,6 +192,7 @@ func Start(exe string, args []string, size int) (*Region, error) {
 	cmd := exec.Command(exe, args...) // #nosec G204 -- the harness's own program
 	cmd.Stderr = os.Stderr
 	cmd.ExtraFiles = []*os.File{theirs}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt from the terminal is the harness's to handle
 	err = cmd.Start()
 	_ = theirs.Close()
 	if err != nil {
