@@ -44,10 +44,10 @@ type sealed struct {
 }
 
 // KeepOutside lets zones be kept in memory outside the enclave that is no part of the
-// budget, under a key from rand. Where all memory is the enclave's (EGo) the error is
-// of KindOutside: what cannot be given back is not gained.
+// budget, under a key from rand. Where all memory is the enclave's (EGo,
+// Gramine) the error is of KindOutside: nothing would be gained.
 func (a *Arena) KeepOutside(rand io.Reader) error {
-	if !canDiscard {
+	if !hasOutside {
 		return &Error{Op: "keep outside", Kind: KindOutside}
 	}
 	var key [keyLen]byte

@@ -1,4 +1,4 @@
-//go:build unix && !ego
+//go:build unix && !ego && !gramine
 
 package epc
 
