@@ -7,6 +7,7 @@ import (
 
 	"github.com/scbr/scbr/bench/epcbench/measure"
 	"github.com/scbr/scbr/bench/epcmodel"
+	"github.com/scbr/scbr/bench/ownpager"
 	"github.com/scbr/scbr/enclave/epc/pager"
 )
 
@@ -40,7 +41,7 @@ func startPager(policy epcmodel.Policy) func(size int) (measure.Region, error) {
 		if err != nil {
 			return nil, err
 		}
-		region, err := pager.Start(exe, []string{pagerArgument, policy.String()}, size)
+		region, err := ownpager.Start(exe, []string{pagerArgument, policy.String()}, size)
 		if err != nil {
 			return nil, err
 		}

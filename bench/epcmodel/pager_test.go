@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/scbr/scbr/bench/ownpager"
 	"github.com/scbr/scbr/enclave/epc/pager"
 )
 
@@ -32,13 +33,13 @@ func TestMain(m *testing.M) {
 }
 
 // startPager returns memory of so many pages behind a real pager.
-func startPager(t *testing.T, policy Policy, pages int) *pager.Region {
+func startPager(t *testing.T, policy Policy, pages int) *ownpager.Region {
 	if err := pager.Supported(); err != nil {
 		t.Skipf("no userfaultfd: %v", err)
 	}
 	exe, err := os.Executable()
 	require.NoError(t, err)
-	r, err := pager.Start(exe, []string{pagerArgument, policy.String()}, pages*PageBytes)
+	r, err := ownpager.Start(exe, []string{pagerArgument, policy.String()}, pages*PageBytes)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, r.Close()) })
 	return r

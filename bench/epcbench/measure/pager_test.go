@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scbr/scbr/bench/epcmodel"
+	"github.com/scbr/scbr/bench/ownpager"
 	"github.com/scbr/scbr/enclave/epc/pager"
 )
 
@@ -33,7 +34,7 @@ func startPager(size int) (Region, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pager.Start(exe, []string{pagerArgument}, size)
+	return ownpager.Start(exe, []string{pagerArgument}, size)
 }
 
 // loadsPerEvent fills a store, limits it and counts what some events bring back after

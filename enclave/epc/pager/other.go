@@ -22,9 +22,6 @@ type Region struct{}
 // Attach makes a region, on Linux.
 func Attach(*os.File, int) (*Region, error) { return nil, errLinux }
 
-// Start starts a pager process and makes a region, on Linux.
-func Start(string, []string, int) (*Region, error) { return nil, errLinux }
-
 // Pair returns the ends of the socket between the two processes, on Linux.
 func Pair() (enclave, pager *os.File, err error) { return nil, nil, errLinux }
 

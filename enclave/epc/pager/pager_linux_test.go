@@ -72,19 +72,19 @@ func tamper() func(*pages, message) {
 	}
 }
 
-func start(t *testing.T, pages int, policy Policy, size int) *Region {
+func start(t *testing.T, pages int, policy Policy, size int) *started {
 	if err := Supported(); err != nil {
 		t.Skip("no userfaultfd here: ", err)
 	}
 	t.Setenv(asPager, fmt.Sprintf("%d %d", pages, policy))
-	r, err := Start("/proc/self/exe", nil, size)
+	r, err := startChild("/proc/self/exe", nil, size)
 	require.NoError(t, err)
 	require.NoError(t, os.Unsetenv(asPager))
 	t.Cleanup(func() { require.NoError(t, r.Close()) })
 	return r
 }
 
-func counters(t *testing.T, r *Region) Counters {
+func counters(t *testing.T, r *started) Counters {
 	c, err := r.Counters()
 	require.NoError(t, err)
 	return c
@@ -299,7 +299,7 @@ func enclave(attack string) int {
 	const n, limit = 64, 4
 	runtime.GOMAXPROCS(2) // one may be stuck where it cannot be preempted
 	_ = os.Setenv(asPager, fmt.Sprintf("%d %d", limit, FIFO))
-	r, err := Start("/proc/self/exe", nil, n*PageBytes)
+	r, err := startChild("/proc/self/exe", nil, n*PageBytes)
 	if err != nil {
 		return 1
 	}
@@ -387,8 +387,6 @@ func TestAttach(t *testing.T) {
 	require.NoError(t, theirs.Close())
 	_, err = Attach(ours, PageBytes)
 	require.Equal(t, KindGone, kindOf(err))
-	_, err = Start("/does/not/exist", nil, PageBytes)
-	require.Equal(t, KindSystem, kindOf(err))
 }
 
 // TestServe: a pager refuses what is no enclave.
@@ -443,7 +441,7 @@ func BenchmarkFault(b *testing.B) {
 				b.Skip("no userfaultfd here: ", err)
 			}
 			b.Setenv(asPager, fmt.Sprintf("%d %d", limit, FIFO))
-			r, err := Start("/proc/self/exe", nil, 256*PageBytes)
+			r, err := startChild("/proc/self/exe", nil, 256*PageBytes)
 			require.NoError(b, err)
 			defer r.Close() //nolint:errcheck // the end of the benchmark
 			for page := range 256 {

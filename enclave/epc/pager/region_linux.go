@@ -2,9 +2,7 @@ package pager
 
 import (
 	"os"
-	"os/exec"
 	"sync"
-	"syscall"
 	"time"
 	"unsafe"
 
@@ -24,7 +22,6 @@ type Region struct {
 	mu      sync.Mutex
 	replies chan message
 	done    chan struct{}
-	child   *exec.Cmd // from Start
 }
 
 // Attach makes a region of size bytes, whole pages, which the pager at the other end of
@@ -150,9 +147,6 @@ func (r *Region) Close() error {
 	_ = unix.Shutdown(int(r.conn.Fd()), unix.SHUT_RDWR)
 	<-r.done
 	r.release()
-	if r.child != nil {
-		_ = r.child.Wait() // its own error is on its standard error
-	}
 	return nil
 }
 
@@ -180,31 +174,4 @@ func Pair() (enclave, pager *os.File, err error) {
 		return nil, nil, system("socketpair", err)
 	}
 	return os.NewFile(uintptr(fds[0]), "pager"), os.NewFile(uintptr(fds[1]), "enclave"), nil
-}
-
-// Start is for harnesses: it starts a program that calls Serve on its descriptor 3, and
-// attaches a region of size bytes to it. Close ends the program.
-func Start(exe string, args []string, size int) (*Region, error) {
-	ours, theirs, err := Pair()
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.Command(exe, args...) // #nosec G204 -- the harness's own program
-	cmd.Stderr = os.Stderr
-	cmd.ExtraFiles = []*os.File{theirs}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt from the terminal is the harness's to handle
-	err = cmd.Start()
-	_ = theirs.Close()
-	if err != nil {
-		_ = ours.Close()
-		return nil, system("start", err)
-	}
-	r, err := Attach(ours, size)
-	if err != nil {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		return nil, err
-	}
-	r.child = cmd
-	return r, nil
 }
