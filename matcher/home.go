@@ -100,19 +100,3 @@ func (s *Store) settle(t *draft) error {
 	}
 	return nil
 }
-
-// describe says where the memory is.
-func (a *arena) describe(st *Stats) {
-	words := func(c class) int64 { return int64(a.used[c]) * wordBytes }
-	st.Bytes, st.Spilled = int64(a.granted), int64(a.zones.spilled)
-	st.Zones = len(a.zones.all) - len(a.zones.spare)
-	st.Fetches, st.Spills, st.Seals = a.zones.fetches, a.zones.spills, a.zones.seals
-	st.Memory = Usage{
-		Rows: words(classPage) + int64(a.rows), Records: words(classFilter) - int64(a.rows),
-		Dictionaries: words(classText), Owners: words(classIndex),
-	}
-	for c := range classes {
-		st.Used += words(c)
-	}
-	st.Memory.Free = st.Bytes + st.Spilled - st.Used
-}

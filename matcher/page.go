@@ -53,7 +53,7 @@ func (a *arena) page(ref uint32) page {
 	a.stay(ref)
 	at := a.at(ref)
 	head := a.h[2*at+2]
-	if home := head >> pageZone; home != a.zones.of(ref) {
+	if home := head >> pageZone; a.zones.out != nil && home != a.zones.of(ref) {
 		a.need(home)
 		a.stay(ref)
 		at = a.at(ref)

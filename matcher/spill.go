@@ -291,22 +291,22 @@ func (a *arena) prepare(tables [idTables]*ids) {
 	for _, t := range tables {
 		room += t.growth()
 	}
-	a.zones.kept = min(pagesOf(a.common.end+room), a.zones.most())
+	a.zones.kept = min(pagesOf(a.common.end+room), a.zones.most(a.zones.largest))
 	a.clear(a.bottom(), true)
 }
 
 // bottom is where zones begin: above what the common heap may take in this operation.
 func (a *arena) bottom() uint32 { return max(pagesOf(a.common.committed), a.zones.kept) }
 
-// fits reports whether beside so many words the pinned zones, each as large as the
-// largest, have room wherever others are.
+// fits reports whether beside so many words, whole pages, the pinned zones have room
+// wherever others are, each as large as the largest.
 func (s *spill) fits(common, largest uint32) bool {
-	return s.out == nil || int64(common+(2*pinned+1)*largest)*wordBytes <= s.out.Budget()
+	return s.out == nil || common <= s.most(largest)
 }
 
-// most is the largest number of words that fits beside the largest zone.
-func (s *spill) most() uint32 {
-	words, zones := uint32(s.out.Budget()/wordBytes), (2*pinned+1)*s.largest
+// most is the largest number of words that fits beside such zones.
+func (s *spill) most(largest uint32) uint32 {
+	words, zones := uint32(s.out.Budget()/wordBytes), (2*pinned+1)*largest
 	return (words - min(zones, words)) / pageWords * pageWords
 }
 
