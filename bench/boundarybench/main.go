@@ -23,6 +23,7 @@ import (
 	"syscall"
 
 	"github.com/scbr/scbr/bench/boundarybench/measure"
+	"github.com/scbr/scbr/bench/harness"
 	"github.com/scbr/scbr/bench/trial"
 	"github.com/scbr/scbr/bench/workload"
 	"github.com/scbr/scbr/enclave/epc/pager"
@@ -105,11 +106,16 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return o, fmt.Errorf("%w: --passes takes 1 to %d", errPasses, maxPasses)
 	}
 	var err error
-	if o.sizes, err = parseSizes(*sizes); err != nil {
-		return o, err
+	if o.sizes, err = harness.Numbers("--sizes", *sizes, measure.MaxSubscriptions); err != nil {
+		return o, fmt.Errorf("%w %w", errSize, err)
 	}
-	o.workloads, err = parseWorkloads(*names)
-	return o, err
+	slices.Sort(o.sizes)
+	var unknown string
+	var ok bool
+	if o.workloads, unknown, ok = harness.Names(*names, workload.Names()); !ok {
+		return o, fmt.Errorf("%w %q: there are %s", errWorkload, unknown, strings.Join(workload.Names(), ", "))
+	}
+	return o, nil
 }
 
 // isSize reports whether a size of a simulated EPC is one that enclaved takes, in whole MiB.
@@ -117,33 +123,6 @@ func isSize(s string) bool {
 	n, ok := strings.CutSuffix(s, "MiB")
 	mib, err := strconv.Atoi(n)
 	return ok && err == nil && mib >= 1 && mib <= 1024
-}
-
-// parseSizes sorts, and drops repetitions.
-func parseSizes(list string) (sizes []int, err error) {
-	for s := range strings.SplitSeq(list, ",") {
-		n, err := strconv.Atoi(s)
-		if err != nil || n < 1 || n > measure.MaxSubscriptions {
-			return nil, fmt.Errorf("%w %q: --sizes takes numbers from 1 to %d, with commas between them", errSize, s, measure.MaxSubscriptions)
-		}
-		sizes = append(sizes, n)
-	}
-	slices.Sort(sizes)
-	return slices.Compact(sizes), nil
-}
-
-// parseWorkloads drops repetitions.
-func parseWorkloads(list string) (names []string, err error) {
-	known := workload.Names()
-	for name := range strings.SplitSeq(list, ",") {
-		if !slices.Contains(known, name) {
-			return nil, fmt.Errorf("%w %q: there are %s", errWorkload, name, strings.Join(known, ", "))
-		}
-		if !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	return names, nil
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {

@@ -2,11 +2,9 @@ package main
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 )
 
@@ -14,15 +12,6 @@ const (
 	patience = 30 * time.Second
 	tick     = 20 * time.Millisecond
 )
-
-func goEnv(t *testing.T, key string) string {
-	t.Helper()
-	out, err := exec.Command("go", "env", key).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(string(out))
-}
 
 // daemons returns the routerd and enclaved processes that were started from folder bin; enclaved counts once it serves.
 func daemons(bin string) []string {

@@ -38,22 +38,12 @@ func TestVerdict(t *testing.T) {
 
 // TestScripts runs the demo as a user does; the binaries are built from this tree.
 func TestScripts(t *testing.T) {
-	module, err := os.Getwd()
-	require.NoError(t, err)
 	bin := t.TempDir()
 	require.NoError(t, trial.Build(t.Context(), bin))
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata",
-		Setup: func(e *testscript.Env) error {
-			// The demo builds from the module; hand through what the go command needs.
-			for _, k := range []string{"GOCACHE", "GOMODCACHE", "GOFLAGS", "GOPROXY", "GOPATH"} {
-				e.Setenv(k, goEnv(t, k))
-			}
-			e.Setenv("MODULE", module)
-			e.Setenv("BIN", bin)
-			return os.Mkdir(filepath.Join(e.WorkDir, "tmp"), 0o700)
-		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": clitest.Exits, "gone": gone, "waitfor": waitFor},
+		Dir:   "testdata",
+		Setup: clitest.GoSetup(bin),
+		Cmds:  map[string]func(*testscript.TestScript, bool, []string){"exits": clitest.Exits, "gone": gone, "waitfor": waitFor},
 	})
 }
 

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/scbr/scbr/bench/epcbench/measure"
+	"github.com/scbr/scbr/bench/ownpager"
 	"github.com/scbr/scbr/enclave/epc/pager"
 )
 
@@ -35,8 +36,12 @@ const (
 )
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == pagerArgument {
-		os.Exit(servePager(os.Args[2:], os.Stderr))
+	if asked, err := ownpager.Serve(os.Args); asked {
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "epcbench: pager:", err)
+			os.Exit(exitFailed)
+		}
+		return
 	}
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }

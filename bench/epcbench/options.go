@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/scbr/scbr/bench/epcbench/measure"
 	"github.com/scbr/scbr/bench/epcmodel"
+	"github.com/scbr/scbr/bench/harness"
 	"github.com/scbr/scbr/bench/workload"
 )
 
@@ -151,28 +151,20 @@ func (o *options) check(l *lists) error {
 	return nil
 }
 
-// parseNumbers sorts, and drops repetitions.
-func parseNumbers(flag, list string, most int) (numbers []int, err error) {
-	for s := range strings.SplitSeq(list, ",") {
-		n, err := strconv.Atoi(s)
-		if err != nil || n < 1 || n > most {
-			return nil, fmt.Errorf("%w %q: %s takes numbers from 1 to %d, with commas between them", errValue, s, flag, most)
-		}
-		numbers = append(numbers, n)
+// parseNumbers sorts them.
+func parseNumbers(flag, list string, most int) ([]int, error) {
+	numbers, err := harness.Numbers(flag, list, most)
+	if err != nil {
+		return nil, fmt.Errorf("%w %w", errValue, err)
 	}
 	slices.Sort(numbers)
-	return slices.Compact(numbers), nil
+	return numbers, nil
 }
 
-// parseNames drops repetitions.
-func parseNames(flag, list string, known []string) (names []string, err error) {
-	for name := range strings.SplitSeq(list, ",") {
-		if !slices.Contains(known, name) {
-			return nil, fmt.Errorf("%w %q: %s takes %s", errValue, name, flag, strings.Join(known, ", "))
-		}
-		if !slices.Contains(names, name) {
-			names = append(names, name)
-		}
+func parseNames(flag, list string, known []string) ([]string, error) {
+	names, unknown, ok := harness.Names(list, known)
+	if !ok {
+		return nil, fmt.Errorf("%w %q: %s takes %s", errValue, unknown, flag, strings.Join(known, ", "))
 	}
 	return names, nil
 }

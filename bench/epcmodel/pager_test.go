@@ -14,15 +14,9 @@ import (
 	"github.com/scbr/scbr/enclave/epc/pager"
 )
 
-// pagerArgument makes this test binary the pager of another run of it.
-const pagerArgument = "serve-epc-pager"
-
+// TestMain is the pager of another run of this binary as well.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 3 && os.Args[1] == pagerArgument {
-		policy, err := pager.ParsePolicy(os.Args[2])
-		if err == nil {
-			err = pager.Serve(os.NewFile(3, "pager"), pager.Config{Policy: policy})
-		}
+	if asked, err := ownpager.Serve(os.Args); asked {
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -37,9 +31,7 @@ func startPager(t *testing.T, policy Policy, pages int) *ownpager.Region {
 	if err := pager.Supported(); err != nil {
 		t.Skipf("no userfaultfd: %v", err)
 	}
-	exe, err := os.Executable()
-	require.NoError(t, err)
-	r, err := ownpager.Start(exe, []string{pagerArgument, policy.String()}, pages*PageBytes)
+	r, err := ownpager.Start(policy.String(), pages*PageBytes)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, r.Close()) })
 	return r

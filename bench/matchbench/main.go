@@ -15,10 +15,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
-	"strconv"
 	"strings"
 
+	"github.com/scbr/scbr/bench/harness"
 	"github.com/scbr/scbr/bench/matchbench/measure"
 	"github.com/scbr/scbr/bench/workload"
 )
@@ -61,39 +60,15 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return o, errArguments
 	}
 	var err error
-	if o.sizes, err = parseSizes(*sizes); err != nil {
-		return o, err
+	if o.sizes, err = harness.Numbers("--sizes", *sizes, measure.MaxSubscriptions); err != nil {
+		return o, fmt.Errorf("%w %w", errSize, err)
 	}
-	o.workloads, err = parseWorkloads(*names)
-	return o, err
-}
-
-// parseSizes drops repetitions: a cell is measured once.
-func parseSizes(list string) (sizes []int, err error) {
-	for s := range strings.SplitSeq(list, ",") {
-		n, err := strconv.Atoi(s)
-		if err != nil || n < 1 || n > measure.MaxSubscriptions {
-			return nil, fmt.Errorf("%w %q: --sizes takes numbers from 1 to %d, with commas between them", errSize, s, measure.MaxSubscriptions)
-		}
-		if !slices.Contains(sizes, n) {
-			sizes = append(sizes, n)
-		}
+	var unknown string
+	var ok bool
+	if o.workloads, unknown, ok = harness.Names(*names, workload.Names()); !ok {
+		return o, fmt.Errorf("%w %q: there are %s", errWorkload, unknown, strings.Join(workload.Names(), ", "))
 	}
-	return sizes, nil
-}
-
-// parseWorkloads drops repetitions, as parseSizes does.
-func parseWorkloads(list string) (names []string, err error) {
-	known := workload.Names()
-	for name := range strings.SplitSeq(list, ",") {
-		if !slices.Contains(known, name) {
-			return nil, fmt.Errorf("%w %q: there are %s", errWorkload, name, strings.Join(known, ", "))
-		}
-		if !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	return names, nil
+	return o, nil
 }
 
 func run(args []string, stdout, stderr io.Writer) int {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/scbr/scbr/bench/harness"
 	"github.com/scbr/scbr/bench/trial"
 	"github.com/scbr/scbr/enclave/epc/pager"
 )
@@ -68,14 +69,14 @@ func TestWrongTruthIsFound(t *testing.T) {
 	}
 	sides := b.sides()
 	for i := range sides {
-		require.ErrorIs(t, sides[i].check(), ErrMismatch, sides[i].name())
+		require.ErrorIs(t, sides[i].check(), harness.ErrMismatch, sides[i].name())
 	}
 	for i := range b.truth {
 		b.truth[i] = append(b.truth[i], 1, 2, 3, 4, 5, 6, 7, 8)
 	}
 	for i := range sides {
 		_, err := sides[i].pass()
-		require.ErrorIs(t, err, ErrMismatch, sides[i].name())
+		require.ErrorIs(t, err, harness.ErrMismatch, sides[i].name())
 	}
 }
 

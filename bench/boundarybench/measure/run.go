@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"github.com/scbr/scbr/bench/harness"
 	"github.com/scbr/scbr/bench/workload"
 	"github.com/scbr/scbr/enclave/epc"
 	"github.com/scbr/scbr/matcher"
@@ -50,7 +51,7 @@ func Run(ctx context.Context, cfg Config) (rows []Row, err error) {
 		b.Progress = func(string) {}
 	}
 	fail := func(op string, err error) ([]Row, error) {
-		return nil, &Error{Op: op, Workload: cfg.Workload, Subscriptions: cfg.Subscriptions, Err: err}
+		return nil, &harness.Error{Op: op, Workload: cfg.Workload, Subscriptions: cfg.Subscriptions, Err: err}
 	}
 	if cfg.Subscriptions < 1 || cfg.Subscriptions > MaxSubscriptions || cfg.Passes < 1 {
 		return fail("checking", ErrSize)
@@ -136,7 +137,7 @@ func (b *bench) close() {
 
 // fill inserts every filter everywhere, through the protocol where there is one, and asks the linear scan.
 func (b *bench) fill() error {
-	return eachChunk(b.Workload, b.Subscriptions, func(first int, filters []filter.Filter) error {
+	return workload.EachChunk(b.Workload, b.Subscriptions, func(first int, filters []filter.Filter) error {
 		for i := range filters {
 			if _, err := b.store.Insert(filters[i], uint64(first)+uint64(i)); err != nil {
 				return err

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/scbr/scbr/bench/harness"
 	"github.com/scbr/scbr/bench/llc"
 	"github.com/scbr/scbr/client/cputime"
 	"github.com/scbr/scbr/matcher/filter"
@@ -96,7 +97,7 @@ func (s *side) pass() (spent, error) {
 			return t, err
 		}
 		if want := s.b.truth.envelopes(); envelopes != want {
-			return t, fmt.Errorf("%w: %s: %d envelopes instead of %d", ErrMismatch, s.name(), envelopes, want)
+			return t, fmt.Errorf("%w: %s: %d envelopes instead of %d", harness.ErrMismatch, s.name(), envelopes, want)
 		}
 	}
 	return t, nil
@@ -115,7 +116,7 @@ func (s *side) plain() (spent, error) {
 	}
 	t := since(cputime.Thread()-cpu, time.Since(wall), plainRounds*len(s.b.events))
 	if want := plainRounds * s.b.truth.pairs(); found != want {
-		return t, fmt.Errorf("%w: %s: %d matches instead of %d", ErrMismatch, s.name(), found, want)
+		return t, fmt.Errorf("%w: %s: %d matches instead of %d", harness.ErrMismatch, s.name(), found, want)
 	}
 	return t, nil
 }

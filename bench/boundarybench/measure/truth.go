@@ -6,34 +6,9 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/scbr/scbr/bench/workload"
+	"github.com/scbr/scbr/bench/harness"
 	"github.com/scbr/scbr/matcher/filter"
 )
-
-// chunkFilters are made at a time: filters on the heap are ten times larger than in a store.
-const chunkFilters = 1 << 14
-
-// eachChunk calls yield with n filters, some at a time. The slice is reused after yield returns.
-func eachChunk(name string, n int, yield func(first int, filters []filter.Filter) error) error {
-	chunk := make([]filter.Filter, 0, min(n, chunkFilters))
-	err := workload.EachFilter(name, n, workload.DefaultSeed, func(i int, preds []filter.Predicate) error {
-		f, err := filter.New(preds...)
-		if err != nil {
-			return err
-		}
-		chunk = append(chunk, f)
-		if len(chunk) < cap(chunk) {
-			return nil
-		}
-		err = yield(i+1-len(chunk), chunk)
-		chunk = chunk[:0]
-		return err
-	})
-	if err != nil || len(chunk) == 0 {
-		return err
-	}
-	return yield(n-len(chunk), chunk)
-}
 
 // truth is what a linear scan says: for each event the tags that match, ascending.
 type truth [][]uint64
@@ -83,7 +58,7 @@ func (t truth) compare(side string, got [][]uint64) error {
 	for i, want := range t {
 		slices.Sort(got[i])
 		if !slices.Equal(got[i], want) {
-			return fmt.Errorf("%w: %s, event %d: %d matches instead of %d, or others", ErrMismatch, side, i, len(got[i]), len(want))
+			return fmt.Errorf("%w: %s, event %d: %d matches instead of %d, or others", harness.ErrMismatch, side, i, len(got[i]), len(want))
 		}
 	}
 	return nil

@@ -7,8 +7,6 @@ import (
 
 // Errors that callers can tell apart with errors.Is.
 var (
-	// ErrMismatch reports a store whose answers are not the linear scan's.
-	ErrMismatch = errors.New("answers differ from the linear scan's")
 	// ErrJob reports a job that is out of bounds.
 	ErrJob = errors.New("bad job")
 	// ErrUnsteady reports faults where there can be none: something else takes

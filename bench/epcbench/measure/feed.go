@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 
+	"github.com/scbr/scbr/bench/harness"
 	"github.com/scbr/scbr/bench/workload"
 	"github.com/scbr/scbr/matcher/filter"
 )
@@ -98,7 +99,7 @@ func (f *feed) check(s store) error {
 			}
 		})
 		if got != want {
-			return fmt.Errorf("%w: event %d has %d matches, not %d, or others", ErrMismatch, i, got.count, want.count)
+			return fmt.Errorf("%w: event %d has %d matches, not %d, or others", harness.ErrMismatch, i, got.count, want.count)
 		}
 	}
 	return nil

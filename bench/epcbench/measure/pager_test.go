@@ -15,12 +15,10 @@ import (
 	"github.com/scbr/scbr/enclave/epc/pager"
 )
 
-// pagerArgument makes this test binary the pager of another run of it.
-const pagerArgument = "serve-epc-pager"
-
+// TestMain is the pager of another run of this binary as well.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == pagerArgument {
-		if err := pager.Serve(os.NewFile(3, "pager"), pager.Config{Policy: pager.FIFO}); err != nil {
+	if asked, err := ownpager.Serve(os.Args); asked {
+		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -30,11 +28,7 @@ func TestMain(m *testing.M) {
 }
 
 func startPager(size int) (Region, error) {
-	exe, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	return ownpager.Start(exe, []string{pagerArgument}, size)
+	return ownpager.Start(pager.FIFO.String(), size)
 }
 
 // loadsPerEvent fills a store, limits it and counts what some events bring back after

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/scbr/scbr/bench/harness"
 	"github.com/scbr/scbr/matcher/filter"
 )
 
@@ -94,7 +95,7 @@ func (s *series) match(epc int64, batch int) (*Row, error) {
 			return nil, err
 		}
 		if in != out {
-			return nil, fmt.Errorf("%w: %d matches with a limit, %d without", ErrMismatch, in, out)
+			return nil, fmt.Errorf("%w: %d matches with a limit, %d without", harness.ErrMismatch, in, out)
 		}
 		all = append(all, t)
 		found, matched = found+in, matched+len(p)

@@ -4,6 +4,7 @@ import (
 	"math"
 	"runtime"
 
+	"github.com/scbr/scbr/bench/harness"
 	"github.com/scbr/scbr/bench/workload"
 	"github.com/scbr/scbr/enclave/epc"
 	"github.com/scbr/scbr/matcher"
@@ -94,7 +95,7 @@ type bench struct {
 }
 
 // Run measures a cell. It locks the calling goroutine to its thread meanwhile. An
-// answer that differs from the linear scan's is an *Error with ErrMismatch.
+// answer that differs from the linear scan's is an *harness.Error with harness.ErrMismatch.
 func Run(cfg Config) (*Cell, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -118,7 +119,7 @@ func Run(cfg Config) (*Cell, error) {
 	} {
 		cfg.Progress(step.op)
 		if err := step.do(); err != nil {
-			return nil, &Error{Op: step.op, Workload: cfg.Workload, Subscriptions: cfg.Subscriptions, Err: err}
+			return nil, &harness.Error{Op: step.op, Workload: cfg.Workload, Subscriptions: cfg.Subscriptions, Err: err}
 		}
 	}
 	return b.cell, nil
@@ -154,7 +155,7 @@ func (b *bench) scan() (err error) {
 
 // linear weighs the filters as values on the heap, from the first chunk of them.
 func (b *bench) linear() (Baseline, error) {
-	n := min(b.Subscriptions, chunkFilters)
+	n := min(b.Subscriptions, workload.ChunkFilters)
 	before := liveHeap()
 	filters, err := workload.Filters(b.Workload, n, workload.DefaultSeed)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/scbr/scbr/bench/harness"
 	"github.com/scbr/scbr/matcher"
 	"github.com/scbr/scbr/matcher/filter"
 )
@@ -153,7 +154,7 @@ func TestLiarsAreFound(t *testing.T) {
 			l.Store = s
 			return &l, err
 		}})
-		require.ErrorIs(t, err, ErrMismatch, name)
+		require.ErrorIs(t, err, harness.ErrMismatch, name)
 		require.ErrorContains(t, err, "A", name)
 	}
 	_, err := Run(Config{Workload: "nonsense", Subscriptions: 10})

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/scbr/scbr/bench/llc"
+	"github.com/scbr/scbr/bench/workload"
 	"github.com/scbr/scbr/client/cputime"
 	"github.com/scbr/scbr/matcher"
 	"github.com/scbr/scbr/matcher/filter"
@@ -22,7 +23,7 @@ type built struct {
 // insertAll fills a store and returns what that took.
 func (b *bench) insertAll(into *built) (time.Duration, error) {
 	var spent time.Duration
-	err := eachChunk(b.Workload, b.Subscriptions, func(first int, filters []filter.Filter) (err error) {
+	err := workload.EachChunk(b.Workload, b.Subscriptions, func(first int, filters []filter.Filter) (err error) {
 		begin := cputime.Thread()
 		for i := range filters {
 			if into.handles[first+i], err = into.store.Insert(filters[i], uint64(first+i)); err != nil {

@@ -13,9 +13,6 @@ import (
 )
 
 const (
-	// chunkFilters are made at a time: filters on the heap are ten times larger
-	// than in the store, and ten million of them would not fit.
-	chunkFilters = 1 << 14
 	// fullSize is the largest size at which the answers to all events are checked:
 	// 200 million evaluations, some ten seconds on two cores.
 	fullSize  = 100_000
@@ -39,29 +36,6 @@ type truth struct {
 	pairs   int        // matches of all events
 	linear  float64    // CPU nanoseconds of a scan for one event
 	sample  []removable
-}
-
-// eachChunk calls yield with n filters from the first on, some at a time. The
-// slice is reused after yield returns, the filters are not.
-func eachChunk(name string, n int, yield func(first int, filters []filter.Filter) error) error {
-	chunk := make([]filter.Filter, 0, min(n, chunkFilters))
-	err := workload.EachFilter(name, n, workload.DefaultSeed, func(i int, preds []filter.Predicate) error {
-		f, err := filter.New(preds...)
-		if err != nil {
-			return err
-		}
-		chunk = append(chunk, f)
-		if len(chunk) < cap(chunk) {
-			return nil
-		}
-		err = yield(i+1-len(chunk), chunk)
-		chunk = chunk[:0]
-		return err
-	})
-	if err != nil || len(chunk) == 0 {
-		return err
-	}
-	return yield(n-len(chunk), chunk)
 }
 
 // eventsChecked is how many events are compared at a size.
@@ -94,7 +68,7 @@ func scan(name string, n int, events []filter.Event, probes []filter.Filter, rem
 	chosen := choose(n, remove)
 	clocked := events[:min(len(events), linearEvents)]
 	var spent time.Duration
-	err := eachChunk(name, n, func(first int, filters []filter.Filter) error {
+	err := workload.EachChunk(name, n, func(first int, filters []filter.Filter) error {
 		begin := cputime.Thread()
 		for i := range clocked {
 			t.matches[i] = linear(t.matches[i], first, filters, &clocked[i])

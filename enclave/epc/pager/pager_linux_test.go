@@ -13,7 +13,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -327,7 +326,10 @@ func enclave(attack string) int {
 		ask(swapTwo, 0, 1)
 	case "killed":
 		go func() {
-			time.Sleep(20 * time.Millisecond) // while it is busy faulting
+			first, err := r.Counters()
+			for c := first; err == nil && c.Faults < first.Faults+100; { // while it is busy faulting
+				c, err = r.Counters()
+			}
 			_ = r.child.Process.Signal(syscall.SIGKILL)
 		}()
 	}
