@@ -8,11 +8,7 @@ func (s *Store) newHome(p *page) uint32 {
 	if !a.crowded(now) {
 		return now
 	}
-	words := p.words()
-	for _, ref := range a.h[p.refs : p.refs+p.n] {
-		words += a.size(ref)
-	}
-	return a.homeElse(words, now)
+	return a.homeElse(p.words()+a.wordsOf(a.h[p.refs:p.refs+p.n]), now)
 }
 
 // homeElse returns a zone with room for a page of so many words, or the one it is
@@ -57,12 +53,11 @@ func (s *Store) strangers(t *draft) uint32 {
 	return words
 }
 
-// blockWords is the size of a draft's blocks.
-func (s *Store) blockWords(t *draft) uint32 {
-	words := uint32(0)
-	for _, ref := range t.refs[:t.n] {
-		s.a.stay(ref)
-		words += s.a.size(ref)
+// wordsOf is the size of blocks.
+func (a *arena) wordsOf(refs []uint32) (words uint32) {
+	for _, ref := range refs {
+		a.stay(ref)
+		words += a.size(ref)
 	}
 	return words
 }

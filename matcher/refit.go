@@ -26,7 +26,7 @@ func (s *Store) rebuild(t *draft, d *dict) error {
 		}
 	}
 	s.work.home = t.home
-	s.a.makeRoom(t.home, s.blockWords(t))
+	s.a.makeRoom(t.home, s.a.wordsOf(t.refs[:t.n]))
 	for i, ref := range t.refs[:t.n] {
 		b := s.a.block(ref)
 		s.gather(&b, &t.d)
@@ -115,7 +115,7 @@ func (s *Store) splitDraft(t, u *draft) error {
 		s.use(name)
 	}
 	t.n = half
-	u.home = s.a.homeElse(s.blockWords(u), t.home)
+	u.home = s.a.homeElse(s.a.wordsOf(u.refs[:u.n]), t.home)
 	for _, x := range []*draft{t, u} {
 		x.lanes = 0
 		for _, ref := range x.refs[:x.n] {
